@@ -1,0 +1,1 @@
+"""What is seen → what it means. numpy only: no cv2, mediapipe or rclpy is ever imported here."""

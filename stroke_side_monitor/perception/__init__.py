@@ -1,0 +1,1 @@
+"""Pixels → what is seen. Never decides about a side, never imports rclpy."""

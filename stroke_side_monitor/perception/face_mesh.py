@@ -1,0 +1,101 @@
+"""Finds faces and their 478 landmarks with MediaPipe FaceMesh (refined), on stills and on video.
+
+It never measures a face and never stores a picture. Not thread-safe: MediaPipe
+wants one thread for the life of a mesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from mediapipe.python.solutions import face_mesh as mediapipe_face_mesh
+from numpy.typing import NDArray
+
+from stroke_side_monitor import landmarks
+
+
+@dataclass(frozen=True)
+class FaceLandmarks:
+    """One face as FaceMesh sees it.
+
+    points: float64 (478, 3), pixels from the picture's centre: x to the
+        picture's right (the patient's left), y up, z towards the camera.
+    width, height: size of the picture in pixels.
+    """
+
+    points: NDArray[np.float64]
+    width: int
+    height: int
+
+    def mirrored(self) -> FaceLandmarks:
+        """The landmarks of the horizontally flipped picture. Exact."""
+        return FaceLandmarks(landmarks.mirror_points(self.points), self.width, self.height)
+
+    def pixels(self) -> NDArray[np.float64]:
+        """float64 (478, 2): x right, y down, in pixels from the picture's top left corner."""
+        return np.column_stack(
+            [self.points[:, 0] + self.width / 2, self.height / 2 - self.points[:, 1]])
+
+    @property
+    def box_area(self) -> float:
+        """Area of the landmarks' bounding box in square pixels."""
+        extent = np.ptp(self.points[:, :2], axis=0)
+        return float(extent[0] * extent[1])
+
+
+class FaceMesh:
+    """MediaPipe FaceMesh with the refined lips, lids and irises, without which asymmetry is lost."""
+
+    def __init__(self, *, tracking: bool, max_faces: int = 1) -> None:
+        """Load the mesh.
+
+        Args:
+            tracking: True for the frames of one video in order (the last
+                frame's face is followed); False for unrelated pictures.
+            max_faces: most faces to report. With tracking, more than one makes
+                the detector run on every frame.
+        """
+        self._mesh = mediapipe_face_mesh.FaceMesh(
+            static_image_mode=not tracking, max_num_faces=max_faces, refine_landmarks=True)
+
+    def detect(self, rgb: NDArray[np.uint8], *, through_mirror: bool = False
+               ) -> tuple[FaceLandmarks, ...]:
+        """Find the faces of a picture, largest first.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            through_mirror: look at the flipped picture and mirror the result
+                back: another opinion on the same face, with the mesh's
+                left/right bias reversed.
+
+        Returns:
+            A possibly empty tuple of landmarks in the coordinates of `rgb`.
+        """
+        height, width = rgb.shape[:2]
+        seen = cv2.flip(rgb, 1) if through_mirror else np.ascontiguousarray(rgb)
+        result: Any = self._mesh.process(seen)
+        faces = [_to_landmarks(face, width, height)
+                 for face in result.multi_face_landmarks or ()]
+        if through_mirror:
+            faces = [face.mirrored() for face in faces]
+        return tuple(sorted(faces, key=lambda face: face.box_area, reverse=True))
+
+    def reset(self) -> None:
+        """Forget the tracked face; the next frame starts with a detection."""
+        self._mesh.reset()
+
+    def close(self) -> None:
+        """Release the graph. The mesh cannot be used afterwards."""
+        self._mesh.close()
+
+
+def _to_landmarks(face: Any, width: int, height: int) -> FaceLandmarks:
+    raw = np.array([(p.x, p.y, p.z) for p in face.landmark])
+    # Centring before scaling keeps mirroring exact: MediaPipe's float32 minus
+    # one half has no rounding error in float64.
+    points = np.column_stack(
+        [(raw[:, 0] - 0.5) * width, (0.5 - raw[:, 1]) * height, -raw[:, 2] * width])
+    return FaceLandmarks(points, width, height)

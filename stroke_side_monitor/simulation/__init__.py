@@ -1,0 +1,1 @@
+"""The simulated patient: a healthy photograph and a palsy → frames with ground truth."""
