@@ -7,6 +7,7 @@ its version. It never normalises pixel values; that belongs to the classifier.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,8 +39,9 @@ def aligned_crop(rgb: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.uint
         uint8 (224, 224, 3), the patient's left on the right of the crop.
     """
     direct = _warp(rgb, face)
-    through_mirror = cv2.flip(_warp(cv2.flip(rgb, 1), face.mirrored()), 1)
-    total = direct.astype(np.uint16) + through_mirror + 1
+    flipped = np.ascontiguousarray(rgb[:, ::-1])
+    through_mirror = _warp(flipped, face.mirrored())[:, ::-1]
+    total: NDArray[np.uint16] = direct.astype(np.uint16) + through_mirror + np.uint16(1)
     return (total >> 1).astype(np.uint8)
 
 
@@ -75,7 +77,7 @@ def _warp(rgb: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.uint8]:
     linear = scale * np.array([[cosine, -sine], [sine, cosine]])
     target = np.array([size / 2 - 0.5, size * _ABOVE_EYES / _EXTENT - 0.5])
     offset = target - linear @ np.array([column, row])
-    crop = cv2.warpAffine(rgb, np.column_stack([linear, offset]), (size, size))
+    crop: NDArray[Any] = cv2.warpAffine(rgb, np.column_stack([linear, offset]), (size, size))
     if multiple > 1:
         crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return crop

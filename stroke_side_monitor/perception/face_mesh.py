@@ -47,7 +47,7 @@ class FaceLandmarks:
 
 
 class FaceMesh:
-    """MediaPipe FaceMesh with the refined lips, lids and irises, without which asymmetry is lost."""
+    """MediaPipe FaceMesh with refined lips, lids and irises, without which asymmetry is lost."""
 
     def __init__(self, *, tracking: bool, max_faces: int = 1) -> None:
         """Load the mesh.

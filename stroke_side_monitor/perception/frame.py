@@ -7,6 +7,7 @@ so that no rounding can favour a side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,8 @@ def _rotate(rotation: NDArray[np.float64], points: NDArray[np.float64]) -> NDArr
     # Written out instead of a matrix product: BLAS may round a row differently
     # by its place in the array, and left and right swap places in a mirror.
     x, y, z = points[:, 0:1], points[:, 1:2], points[:, 2:3]
-    return x * rotation[:, 0] + y * rotation[:, 1] + z * rotation[:, 2]
+    rotated: NDArray[Any] = x * rotation[:, 0] + y * rotation[:, 1] + z * rotation[:, 2]
+    return rotated
 
 
 _NEXT, _AFTER = np.array([1, 2, 0]), np.array([2, 0, 1])

@@ -1,0 +1,114 @@
+"""What healthy faces show, and how far one face is from it.
+
+It never measures a face itself and never names a side. The healthy mean of
+every metric is zero by construction (a healthy face and its mirror image are
+equally healthy), so no norm can favour a side; only a personal baseline may.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+SCHEMA = 2
+
+# Reference points of the context in which a norm is stated; see Context.
+_NEUTRAL_MOUTH_WIDTH_MM = 50.0
+_MOUTH_WIDTH_RANGE_MM = (45.0, 72.0)
+_REFERENCE_INTEROCULAR_PX = 120.0
+_INTEROCULAR_RANGE_PX = (40.0, 180.0)
+_LARGEST_YAW_DEG = 20.0
+
+
+class NormsError(ValueError):
+    """The norms file cannot be used; the text says why and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """How the face was seen: what healthy asymmetry depends on.
+
+    yaw_deg, roll_deg: signed head pose.
+    mouth_width_mm: commissure to commissure; a smile widens it.
+    interocular_px: resolution of the face.
+    """
+
+    yaw_deg: float
+    roll_deg: float
+    mouth_width_mm: float
+    interocular_px: float
+
+    def spread_terms(self) -> tuple[float, float, float]:
+        """Smile, |yaw| and coarseness: what widens healthy asymmetry. All 0 for a frontal,
+        neutral face 120 px between the eyes; the same for a mirrored face."""
+        width = min(max(self.mouth_width_mm, _MOUTH_WIDTH_RANGE_MM[0]), _MOUTH_WIDTH_RANGE_MM[1])
+        pixels = min(max(self.interocular_px, _INTEROCULAR_RANGE_PX[0]), _INTEROCULAR_RANGE_PX[1])
+        return ((width - _NEUTRAL_MOUTH_WIDTH_MM) / 10.0,
+                min(abs(self.yaw_deg), _LARGEST_YAW_DEG) / 10.0,
+                math.log2(_REFERENCE_INTEROCULAR_PX / pixels))
+
+
+@dataclass(frozen=True)
+class MetricNorm:
+    """Healthy behaviour of one metric.
+
+    The expected value is yaw_slope·yaw + roll_slope·roll (what a turned head
+    leaks into the metric), in the metric's unit; the standard deviation is
+    exp(log_sd + smile·s + yaw·t + coarse·c) with (s, t, c) of
+    Context.spread_terms().
+    """
+
+    yaw_slope: float
+    roll_slope: float
+    log_sd: float
+    smile: float
+    yaw: float
+    coarse: float
+
+    def expected(self, context: Context) -> float:
+        """Value a symmetric face would show in this pose. Negated by a mirror."""
+        return self.yaw_slope * context.yaw_deg + self.roll_slope * context.roll_deg
+
+    def sd(self, context: Context) -> float:
+        """Healthy standard deviation in this context. Unchanged by a mirror."""
+        smile, yaw, coarse = context.spread_terms()
+        return math.exp(self.log_sd + self.smile * smile + self.yaw * yaw + self.coarse * coarse)
+
+
+@dataclass(frozen=True)
+class Norms:
+    """Norms of all metrics; `baseline` holds a person's own values once enrolled."""
+
+    metrics: Mapping[str, MetricNorm]
+    baseline: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_mapping(cls, content: Any) -> Norms:
+        """Read the content of config/norms.yaml.
+
+        Raises:
+            NormsError: another schema, or a metric is missing a figure.
+        """
+        if not isinstance(content, Mapping) or content.get('schema') != SCHEMA:
+            raise NormsError(f'norms: schema {SCHEMA} expected; rebuild the file with "make norms"')
+        try:
+            return cls({
+                name: MetricNorm(**{key: float(entry['model'][key]) for key in (
+                    'yaw_slope', 'roll_slope', 'log_sd', 'smile', 'yaw', 'coarse')})
+                for name, entry in content['metrics'].items()})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NormsError(f'norms: unreadable entry ({error!r}); '
+                             'rebuild the file with "make norms"') from error
+
+    def with_baseline(self, baseline: Mapping[str, float]) -> Norms:
+        """Norms that measure change against one person's own face instead of the healthy mean."""
+        return replace(self, baseline=dict(baseline))
+
+    def z(self, measured: Mapping[str, float], context: Context) -> dict[str, float]:
+        """Each metric in healthy standard deviations from what is expected in this context."""
+        return {
+            name: (measured[name] - norm.expected(context) - self.baseline.get(name, 0.0))
+            / norm.sd(context)
+            for name, norm in self.metrics.items() if name in measured}

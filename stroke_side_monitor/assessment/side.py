@@ -1,0 +1,194 @@
+"""Which side is weaker, how sure, and when not to say: z-scores → side.
+
+It never sees pixels or landmarks. Every rule treats left and right alike:
+negating the evidence swaps the sides and changes nothing else, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from stroke_side_monitor.assessment.terms import ClassifierAgreement, Side
+
+# Weights of the mouth score M over z-scores; E is the palpebral fissure's z.
+MOUTH_WEIGHTS: Mapping[str, float] = {
+    'mouth.commissure_height': 0.35,
+    'mouth.smile_angle': 0.25,
+    'mouth.upper_lip_height': 0.15,
+    'mouth.lower_lip_height': 0.10,
+    'mouth.philtrum_deviation': 0.15,
+}
+EYE_METRIC = 'eye.palpebral_fissure'
+
+
+@dataclass(frozen=True)
+class SideRule:
+    """When a side is named. Scores are in healthy standard deviations.
+
+    mouth_on, mouth_off: |M| at which the mouth names a side, and below which it is released.
+    eye_on: |E| at which the lids name a side when the mouth does not.
+    conflict_below: a classifier naming the other side is heard only while |M| is below this.
+    steepness, midpoint: of the calibrated probability of a side as a function of M.
+    """
+
+    mouth_on: float = 2.0
+    mouth_off: float = 1.5
+    eye_on: float = 3.0
+    conflict_below: float = 3.0
+    steepness: float = 3.0
+    midpoint: float = 1.8
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one frame, or the median of several, says. Positive: the left is weaker.
+
+    mouth: M, eye: E in healthy standard deviations; eye is NaN while blinking.
+    classifier: score of the picture classifier in units of its dead band
+        (|score| < 1: undecided), NaN when there is none.
+    """
+
+    mouth: float
+    eye: float
+    classifier: float = math.nan
+
+
+@dataclass(frozen=True)
+class SideDecision:
+    """The answer for one frame; fields as in stroke_side_msgs/AffectedSide."""
+
+    side: Side
+    confidence: float
+    p_left: float
+    p_none: float
+    p_right: float
+    landmark_score: float
+    eye_score: float
+    classifier_score: float
+    agreement: ClassifierAgreement
+    stable: bool
+    reasons: tuple[str, ...]
+
+
+def mouth_score(z: Mapping[str, float]) -> float:
+    """M: weighted mean of the mouth's z-scores, healthy standard deviations."""
+    return sum(weight * z[name] for name, weight in MOUTH_WEIGHTS.items())
+
+
+def eye_score(z: Mapping[str, float]) -> float:
+    """E: z-score of the palpebral fissure, healthy standard deviations."""
+    return z[EYE_METRIC]
+
+
+def unknown_side(reasons: tuple[str, ...], evidence: Evidence | None = None) -> SideDecision:
+    """The answer when nothing can be said, with the reasons; evidence is kept when there is any."""
+    nan = math.nan
+    seen = evidence or Evidence(nan, nan, nan)
+    return SideDecision(
+        Side.UNKNOWN, 0.0, nan, nan, nan, seen.mouth, seen.eye, seen.classifier,
+        ClassifierAgreement.ABSENT if math.isnan(seen.classifier) else
+        ClassifierAgreement.UNDECIDED, False, reasons)
+
+
+def side_probabilities(evidence: Evidence, rule: SideRule) -> tuple[float, float, float]:
+    """(left, none, right), summing to 1."""
+    strength = evidence.mouth
+    left = math.exp(min(rule.steepness * (strength - rule.midpoint), 500.0))
+    right = math.exp(min(rule.steepness * (-strength - rule.midpoint), 500.0))
+    # Larger first: the sum must not depend on which of the two is the left one.
+    total = 1.0 + (max(left, right) + min(left, right))
+    return left / total, 1.0 / total, right / total
+
+
+def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) -> SideDecision:
+    """Name the side.
+
+    Args:
+        evidence: of a still picture, or medians over a window.
+        rule: thresholds.
+        previous: the side named before, for hysteresis.
+    """
+    side = _landmark_side(evidence, rule, previous)
+    agreement = _agreement(evidence.classifier, side)
+    if agreement is ClassifierAgreement.CONFLICTS and abs(evidence.mouth) < rule.conflict_below:
+        return unknown_side(('classifier_conflict',), evidence)
+    left, none, right = side_probabilities(evidence, rule)
+    confidence = {Side.LEFT: left, Side.RIGHT: right, Side.NONE: none}[side]
+    return SideDecision(side, confidence, left, none, right, evidence.mouth, evidence.eye,
+                        evidence.classifier, agreement, False, ())
+
+
+def _landmark_side(evidence: Evidence, rule: SideRule, previous: Side) -> Side:
+    towards = Side.LEFT if evidence.mouth > 0 else Side.RIGHT
+    threshold = rule.mouth_off if previous is towards else rule.mouth_on
+    if abs(evidence.mouth) >= threshold:
+        return towards
+    if abs(evidence.eye) >= rule.eye_on:  # False while the eye score is NaN
+        return Side.LEFT if evidence.eye > 0 else Side.RIGHT
+    return Side.NONE
+
+
+def _agreement(classifier: float, side: Side) -> ClassifierAgreement:
+    if math.isnan(classifier):
+        return ClassifierAgreement.ABSENT
+    if abs(classifier) < 1.0 or side is Side.NONE:
+        return ClassifierAgreement.UNDECIDED
+    named = Side.LEFT if classifier > 0 else Side.RIGHT
+    return ClassifierAgreement.AGREES if named is side else ClassifierAgreement.CONFLICTS
+
+
+class SideFilter:
+    """Turns a stream of per-frame evidence into a steady side: windowed medians and hysteresis."""
+
+    def __init__(self, window_s: float, stable_after_s: float, least_frames: int) -> None:
+        self._window_s = window_s
+        self._stable_after_s = stable_after_s
+        self._least_frames = least_frames
+        self._recent: deque[tuple[float, Evidence]] = deque()
+        self._side = Side.UNKNOWN
+        self._since_s = math.nan
+
+    def reset(self) -> None:
+        """Forget everything: a new patient, or a clock that jumped."""
+        self._recent.clear()
+        self._side = Side.UNKNOWN
+
+    def add(self, stamp_s: float, evidence: Evidence, rule: SideRule) -> SideDecision:
+        """Take one frame's evidence (stamps in seconds, increasing) and answer for now."""
+        self._recent.append((stamp_s, evidence))
+        self._forget_before(stamp_s - self._window_s)
+        if len(self._recent) < self._least_frames:
+            return unknown_side(('warming_up',), evidence)
+        decision = decide(self._median(), rule, self._side)
+        return self._with_stability(decision, stamp_s)
+
+    def miss(self, stamp_s: float, reasons: tuple[str, ...]) -> SideDecision:
+        """A frame that could not be assessed: UNKNOWN now, the window goes on ageing."""
+        self._forget_before(stamp_s - self._window_s)
+        if not self._recent:
+            self._side = Side.UNKNOWN
+        return unknown_side(reasons)
+
+    def _forget_before(self, stamp_s: float) -> None:
+        while self._recent and self._recent[0][0] < stamp_s:
+            self._recent.popleft()
+
+    def _median(self) -> Evidence:
+        return Evidence(*(_nan_median([getattr(evidence, name) for _, evidence in self._recent])
+                          for name in ('mouth', 'eye', 'classifier')))
+
+    def _with_stability(self, decision: SideDecision, stamp_s: float) -> SideDecision:
+        if decision.side is not self._side:
+            self._side, self._since_s = decision.side, stamp_s
+        stable = (self._side is not Side.UNKNOWN
+                  and stamp_s - self._since_s >= self._stable_after_s)
+        return SideDecision(**{**decision.__dict__, 'stable': stable})
+
+
+def _nan_median(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return median(known) if known else math.nan

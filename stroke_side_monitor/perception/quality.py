@@ -1,0 +1,117 @@
+"""Can this face be assessed? Reason codes from pose, size, light, sharpness and framing.
+
+It never changes a picture and never decides about a side.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stroke_side_monitor.perception.face_mesh import FaceLandmarks
+from stroke_side_monitor.perception.frame import NormalisedFace
+
+
+@dataclass(frozen=True)
+class QualityLimits:
+    """A face outside these limits is not assessed.
+
+    min_interocular_px: eye centre distance, pixels.
+    max_yaw_deg, max_pitch_deg, max_roll_deg: head pose, degrees.
+    min_luminance, max_luminance: mean grey of the face crop, 0..255.
+    min_sharpness: variance of the Laplacian of the 224 px crop's grey values.
+    """
+
+    min_interocular_px: float = 80.0
+    max_yaw_deg: float = 10.0
+    max_pitch_deg: float = 15.0
+    max_roll_deg: float = 15.0
+    min_luminance: float = 40.0
+    max_luminance: float = 220.0
+    min_sharpness: float = 8.0
+
+
+@dataclass(frozen=True)
+class FaceQuality:
+    """luminance: mean grey 0..255; sharpness: Laplacian variance; reasons: empty when good."""
+
+    luminance: float
+    sharpness: float
+    reasons: tuple[str, ...]
+
+
+def judge(face: FaceLandmarks, normalised: NormalisedFace, crop: NDArray[np.uint8],
+          limits: QualityLimits) -> FaceQuality:
+    """Collect every reason why this face must not be assessed.
+
+    Args:
+        face: landmarks in the picture.
+        normalised: the same face in the head-fixed frame.
+        crop: uint8 (224, 224, 3), its aligned crop.
+        limits: what is still acceptable.
+    """
+    grey: NDArray[Any] = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    luminance = float(cv2.mean(grey)[0])
+    sharpness = _laplacian_variance(grey)
+    checks = (
+        ('too_small', normalised.interocular_px < limits.min_interocular_px),
+        ('yaw', abs(normalised.yaw_deg) > limits.max_yaw_deg),
+        ('pitch', abs(normalised.pitch_deg) > limits.max_pitch_deg),
+        ('roll', abs(normalised.roll_deg) > limits.max_roll_deg),
+        ('cut_by_border', _reaches_border(face)),
+        ('too_dark', luminance < limits.min_luminance),
+        ('too_bright', luminance > limits.max_luminance),
+        ('blurred', sharpness < limits.min_sharpness),
+    )
+    return FaceQuality(luminance, sharpness, tuple(reason for reason, failed in checks if failed))
+
+
+def _laplacian_variance(grey: NDArray[np.uint8]) -> float:
+    # 16-bit sums are exact, so a mirrored crop gives the same variance to the last bit.
+    laplacian = cv2.Laplacian(grey, cv2.CV_16S).astype(np.int64)
+    count = laplacian.size
+    total, squares = int(laplacian.sum()), int((laplacian * laplacian).sum())
+    return (squares - total * total / count) / count
+
+
+def _reaches_border(face: FaceLandmarks) -> bool:
+    across = np.abs(face.points[:, 0]).max() > face.width / 2
+    up = np.abs(face.points[:, 1]).max() > face.height / 2
+    return bool(across or up)
+
+
+class BlinkDetector:
+    """Tells a blink from an open eye by the person's own usual lid gaps."""
+
+    CLOSED_SHARE = 0.5
+    _MEMORY = 300
+    _WARM_UP = 30
+    _REFRESH = 15
+
+    def __init__(self) -> None:
+        self._gaps: deque[tuple[float, float]] = deque(maxlen=self._MEMORY)
+        self._seen = 0
+        self._usual = (0.0, 0.0)
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._gaps.clear()
+        self._seen = 0
+
+    def add(self, right_mm: float, left_mm: float) -> bool:
+        """Take one frame's lid gaps (mm); True when either eye is less than half as open as usual.
+        """
+        self._gaps.append((right_mm, left_mm))
+        self._seen += 1
+        # A median over ten seconds needs no refresh at every frame.
+        if self._seen < self._WARM_UP or self._seen % self._REFRESH == 0:
+            self._usual = (median(gap[0] for gap in self._gaps),
+                           median(gap[1] for gap in self._gaps))
+        return (right_mm < self.CLOSED_SHARE * self._usual[0]
+                or left_mm < self.CLOSED_SHARE * self._usual[1])
