@@ -16,7 +16,7 @@ SCHEMA = 2
 
 # Reference points of the context in which a norm is stated; see Context.
 _NEUTRAL_MOUTH_WIDTH_MM = 50.0
-_MOUTH_WIDTH_RANGE_MM = (45.0, 72.0)
+_MOUTH_WIDTH_RANGE_MM = (47.0, 62.0)
 _REFERENCE_INTEROCULAR_PX = 120.0
 _INTEROCULAR_RANGE_PX = (40.0, 180.0)
 _LARGEST_YAW_DEG = 20.0
