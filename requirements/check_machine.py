@@ -1,0 +1,53 @@
+"""Says in one line what a machine lacks for `make setup`. It never installs or changes anything.
+
+Runs on the machine's own Python, whatever its version, before anything is installed.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+
+OLDEST, NEWEST = (3, 10), (3, 12)
+
+
+def lacks():
+    """One line per missing thing, each with its cure; an empty list means go ahead."""
+    version = sys.version_info[:2]
+    if not OLDEST <= version <= NEWEST:
+        return ['python3 here is {}.{}, but 3.10, 3.11 or 3.12 is needed (mediapipe has no wheels '
+                'for others). Name one: make PYTHON=python3.12 setup'.format(*version)]
+    missing = []
+    if sys.platform != 'linux' or platform.machine() != 'x86_64':
+        missing.append(
+            'this is {} on {}, but ROS 2 wheels exist only for Linux on x86_64. With ROS 2 '
+            'installed, build with colcon: see the README'.format(
+                sys.platform, platform.machine()))
+    if not _importable('venv', 'ensurepip'):
+        missing.append('Python cannot make environments. On Debian or Ubuntu: '
+                       'sudo apt install python{}.{}-venv'.format(*version))
+    header = os.path.join(sysconfig.get_paths()['include'], 'Python.h')
+    if not os.path.isfile(header):
+        missing.append('{} is missing; our messages are compiled against it. On Debian or '
+                       'Ubuntu: sudo apt install python{}.{}-dev'.format(header, *version))
+    if shutil.which('g++') is None or shutil.which('gcc') is None:
+        missing.append('g++ is missing; our messages are compiled with it. On Debian or Ubuntu: '
+                       'sudo apt install g++')
+    return missing
+
+
+def _importable(*names):
+    try:
+        for name in names:
+            __import__(name)
+    except ImportError:
+        return False
+    return True
+
+
+if __name__ == '__main__':
+    lines = lacks()
+    for line in lines:
+        sys.stderr.write('setup: ' + line + '\n')
+    sys.exit(1 if lines else 0)
