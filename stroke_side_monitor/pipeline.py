@@ -26,6 +26,7 @@ from stroke_side_monitor.assessment.side import Evidence, SideDecision, SideFilt
 from stroke_side_monitor.perception import crop, frame, quality
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks
 from stroke_side_monitor.perception.face_tracker import (
+    AMBIGUOUS_RIVAL,
     Sighting,
     StillFaceFinder,
     VideoFaceTracker,
@@ -175,6 +176,8 @@ class Pipeline:
             sighting = self._finder.look(rgb, stamp_s)
         if not sighting.opinions:
             return self.lost(stamp_s, 'no_face')
+        if not sighting.same_face:
+            self._forget_person()
         face = sighting.face
 
         with _Stopwatch(timings, 'crop'):
@@ -203,6 +206,9 @@ class Pipeline:
     def reset(self) -> None:
         """Forget the patient: a new one, or a clock that went back."""
         self._finder.reset()
+        self._forget_person()
+
+    def _forget_person(self) -> None:
         self._filter.reset()
         self._blinks.reset()
         self._opinions.clear()
@@ -224,15 +230,21 @@ class Pipeline:
 
         judged = quality.judge(face, measured.face, face_crop, self.settings.limits)
         right_gap, left_gap = measured.lid_gaps
-        blinking = self._blinks.add(right_gap, left_gap)
+        reasons: tuple[str, ...] = judged.reasons
+        limits: tuple[str, ...] = ()
+        if self._blinks.add(right_gap, left_gap):
+            limits += ('blink',)
+        if sighting.rival >= AMBIGUOUS_RIVAL:
+            reasons += ('several_faces',)
+        elif sighting.rival > 0.0:
+            limits += ('several_faces',)
         return measured, View(
             face=face, points=measured.face.points, yaw_deg=measured.face.yaw_deg,
             pitch_deg=measured.face.pitch_deg, roll_deg=measured.face.roll_deg,
             interocular_px=measured.face.interocular_px,
             millimetre_per_pixel=measured.face.millimetre_per_pixel,
             luminance=judged.luminance, sharpness=judged.sharpness,
-            box_px=_box(face, self.settings.input_mirrored), reasons=judged.reasons,
-            limits=('blink',) if blinking else ())
+            box_px=_box(face, self.settings.input_mirrored), reasons=reasons, limits=limits)
 
     def _conclude(self, stamp_s: float, view: View, measured: Mapping[str, float],
                   z: Mapping[str, float], classifier_score: float) -> Assessment:

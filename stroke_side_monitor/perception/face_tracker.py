@@ -8,12 +8,20 @@ neighbouring frames cancel each other's bias. It never averages or measures.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
+from stroke_side_monitor.perception.face_mesh import (
+    Box,
+    FaceDetector,
+    FaceLandmarks,
+    FaceMesh,
+    box_area,
+)
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,14 @@ class Sighting:
 
     direct: landmarks from the picture as it is.
     through_mirror: landmarks from its mirror image, mirrored back.
-    face_count: how many faces the pass with the most of them saw.
+    rival: area of the next smaller face relative to the one looked at; 0 when it is alone.
+    same_face: False when this may be another person than in the frame before.
     """
 
     direct: FaceLandmarks | None
     through_mirror: FaceLandmarks | None
-    face_count: int
+    rival: float = 0.0
+    same_face: bool = True
 
     @property
     def opinions(self) -> tuple[FaceLandmarks, ...]:
@@ -40,6 +50,9 @@ class Sighting:
         first, *others = self.opinions
         points = sum((other.points for other in others), first.points) / (1 + len(others))
         return replace(first, points=points)
+
+
+NOTHING = Sighting(None, None)
 
 
 class StillFaceFinder:
@@ -58,10 +71,10 @@ class StillFaceFinder:
         """
         direct = self._mesh.detect(rgb)
         mirrored = self._mesh.detect(rgb, through_mirror=True)
-        count = max(len(direct), len(mirrored))
         if not direct or not mirrored:
-            return Sighting(None, None, count)
-        return Sighting(direct[0], mirrored[0], count)
+            return NOTHING
+        rival = max(_rival([face.box_area for face in faces]) for faces in (direct, mirrored))
+        return Sighting(direct[0], mirrored[0], rival, same_face=False)
 
     def reset(self) -> None:
         """Nothing is remembered between pictures."""
@@ -72,7 +85,7 @@ class StillFaceFinder:
 
 
 class VideoFaceTracker:
-    """Two trackers that take turns, one pass per frame.
+    """Two trackers that take turns, one pass per frame, on the largest face.
 
     Which of them starts is decided by the picture itself, in a way that a
     mirror reverses: so a mirrored video gives the mirrored result bit for bit.
@@ -80,12 +93,28 @@ class VideoFaceTracker:
 
     # Opinions further apart than this are of different moments: look twice.
     TURN_LASTS_S = 0.25
+    # A face gone for longer may come back as somebody else.
+    ABSENCE_S = 2.0
+    # How often other faces are looked for.
+    COUNT_EVERY_S = 1.0
+    # A head does not move faster than this, in face widths: at once, and per second.
+    LARGEST_JUMP = 0.6
+    LARGEST_SPEED = 3.0
 
     def __init__(self) -> None:
-        self._meshes = {False: FaceMesh(tracking=True), True: FaceMesh(tracking=True)}
+        self._trackers = {False: _OneWayTracker(through_mirror=False),
+                          True: _OneWayTracker(through_mirror=True)}
         self._next_through_mirror = False
-        self._last_s = -np.inf
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the face; the next frame is looked at by both trackers afresh."""
+        for tracker in self._trackers.values():
+            tracker.reset()
         self._both_next = True
+        self._last_look_s = self._last_count_s = -math.inf
+        self._last_seen: tuple[float, FaceLandmarks] | None = None
+        self._rival = 0.0
 
     def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
         """Follow the face into the next frame.
@@ -94,42 +123,129 @@ class VideoFaceTracker:
             rgb: uint8 (H, W, 3).
             stamp_s: seconds, increasing; call reset() when the clock jumps back.
         """
-        if self._both_next or stamp_s - self._last_s > self.TURN_LASTS_S:
+        if stamp_s - self._last_count_s >= self.COUNT_EVERY_S:
+            self._last_count_s = stamp_s
+            self._count(rgb)
+        if self._both_next or stamp_s - self._last_look_s > self.TURN_LASTS_S:
             sighting = self._look_twice(rgb)
         else:
             sighting = self._look_once(rgb)
-        self._last_s = stamp_s
+        self._last_look_s = stamp_s
         # After losing the face in one tracker, ask both until both have it again.
         self._both_next = not sighting.opinions
-        return sighting
-
-    def reset(self) -> None:
-        """Forget the face; the next frame is looked at by both trackers afresh."""
-        for mesh in self._meshes.values():
-            mesh.reset()
-        self._both_next = True
+        return self._with_identity(sighting, stamp_s) if sighting.opinions else sighting
 
     def close(self) -> None:
-        """Release both meshes."""
-        for mesh in self._meshes.values():
-            mesh.close()
+        """Release both trackers."""
+        for tracker in self._trackers.values():
+            tracker.close()
+
+    def _count(self, rgb: NDArray[np.uint8]) -> None:
+        found = [tracker.count(rgb) for tracker in self._trackers.values()]
+        self._rival = max(_rival([box_area(box) for box in boxes]) for boxes in found)
+        # Another face is now clearly the largest: the patient is the one in front.
+        if self._last_seen is not None and all(
+                boxes and _rival([box_area(box) for box in boxes]) < AMBIGUOUS_RIVAL
+                and not _inside(self._last_seen[1], boxes[0]) for boxes in found):
+            self._restart()
+
+    def _restart(self) -> None:
+        for tracker in self._trackers.values():
+            tracker.reset()
+        self._both_next = True
 
     def _look_once(self, rgb: NDArray[np.uint8]) -> Sighting:
         through_mirror = self._next_through_mirror
         self._next_through_mirror = not through_mirror
-        faces = self._meshes[through_mirror].detect(rgb, through_mirror=through_mirror)
-        face = faces[0] if faces else None
-        return Sighting(None if through_mirror else face, face if through_mirror else None,
-                        len(faces))
+        face = self._trackers[through_mirror].look(rgb)
+        return Sighting(None if through_mirror else face, face if through_mirror else None)
 
     def _look_twice(self, rgb: NDArray[np.uint8]) -> Sighting:
-        direct = self._meshes[False].detect(rgb)
-        mirrored = self._meshes[True].detect(rgb, through_mirror=True)
+        direct, mirrored = self._trackers[False].look(rgb), self._trackers[True].look(rgb)
         self._next_through_mirror = _right_half_is_brighter(rgb)
-        count = max(len(direct), len(mirrored))
-        if not direct or not mirrored:
-            return Sighting(None, None, count)
-        return Sighting(direct[0], mirrored[0], count)
+        if direct is None or mirrored is None:
+            return NOTHING
+        return Sighting(direct, mirrored)
+
+    def _with_identity(self, sighting: Sighting, stamp_s: float) -> Sighting:
+        face = sighting.face
+        same_face = False
+        if self._last_seen is not None:
+            elapsed = stamp_s - self._last_seen[0]
+            jump = self.LARGEST_JUMP + self.LARGEST_SPEED * elapsed
+            same_face = elapsed <= self.ABSENCE_S and _shift(self._last_seen[1], face) <= jump
+            if not same_face and elapsed <= self.ABSENCE_S:
+                # The two trackers may be on two people: let both start anew.
+                self._restart()
+        self._last_seen = (stamp_s, face)
+        return replace(sighting, rival=self._rival, same_face=same_face)
+
+
+# With a second face of at least this relative area nobody can say who the patient is.
+AMBIGUOUS_RIVAL = 0.6
+
+
+class _OneWayTracker:
+    """One mesh that follows the largest face, on pictures as they are or on mirror images."""
+
+    def __init__(self, *, through_mirror: bool) -> None:
+        self._through_mirror = through_mirror
+        self._mesh = FaceMesh(tracking=True)
+        self._detector = FaceDetector()
+        self._tracking = False
+
+    def count(self, rgb: NDArray[np.uint8]) -> tuple[Box, ...]:
+        return self._detector.boxes(rgb, through_mirror=self._through_mirror)
+
+    def look(self, rgb: NDArray[np.uint8]) -> FaceLandmarks | None:
+        if not self._tracking:
+            # The mesh would take the face it is surest of; the largest is the patient.
+            rgb = _without(rgb, self.count(rgb)[1:])
+        faces = self._mesh.detect(rgb, through_mirror=self._through_mirror)
+        self._tracking = bool(faces)
+        return faces[0] if faces else None
+
+    def reset(self) -> None:
+        if self._tracking:
+            self._mesh.reset()
+        self._tracking = False
+
+    def close(self) -> None:
+        self._mesh.close()
+        self._detector.close()
+
+
+def _without(rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:
+    if not boxes:
+        return rgb
+    covered = rgb.copy()
+    for left, top, right, bottom in boxes:
+        covered[top:bottom, left:right] = 0
+    return covered
+
+
+def _rival(areas: Sequence[float]) -> float:
+    """Area of the second largest relative to the largest, 0 when there is none."""
+    return areas[1] / areas[0] if len(areas) > 1 and areas[0] > 0 else 0.0
+
+
+def _centre(face: FaceLandmarks) -> NDArray[np.float64]:
+    return (face.points[:, :2].max(axis=0) + face.points[:, :2].min(axis=0)) / 2
+
+
+def _shift(before: FaceLandmarks, after: FaceLandmarks) -> float:
+    """Distance between two faces in widths of the first."""
+    if (before.width, before.height) != (after.width, after.height):
+        return math.inf
+    width = float(np.ptp(before.points[:, 0]))
+    return math.hypot(*(_centre(after) - _centre(before))) / max(width, 1.0)
+
+
+def _inside(face: FaceLandmarks, box: Box) -> bool:
+    column = _centre(face)[0] + face.width / 2
+    row = face.height / 2 - _centre(face)[1]
+    left, top, right, bottom = box
+    return bool(left <= column <= right and top <= row <= bottom)
 
 
 def _right_half_is_brighter(rgb: NDArray[np.uint8]) -> bool:

@@ -1,0 +1,1 @@
+"""Assessing files instead of a camera: what stands behind `assess`. No ROS needed."""
