@@ -1,0 +1,275 @@
+"""Counts what passes through the node and says once a second, in words, how it fares.
+
+It never touches an image, never decides about a face, and keeps no more than ten seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from stroke_side_monitor.pipeline import Assessment
+
+SILENCE_S = 2.0        # without images for this long after activation, say why
+FACELESS_S = 2.0
+STUCK_S = 5.0
+_RECENT_S = 10.0
+_MOST_RECENT = 600     # ten seconds at 60 Hz
+STAGES = ('decode', 'mesh', 'crop', 'classify', 'assess', 'publish', 'total')
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the counters stood at. Rates in Hz over ten seconds, ages in seconds (None: never).
+
+    stages_ms: wall time per stage: (median, 95th percentile).
+    latency_ms: image stamp to publication by the ROS clock: (median, 95th percentile).
+    undecodable_kinds: how often each kind of undecodable image was seen.
+    last_undecodable, last_failure: what was wrong last, one line each; '' when nothing was.
+    """
+
+    received: int
+    assessed: int
+    dropped: int
+    undecodable: int
+    failed: int
+    input_hz: float
+    output_hz: float
+    image_age_s: float | None
+    face_age_s: float | None
+    stages_ms: Mapping[str, tuple[float, float]]
+    latency_ms: tuple[float, float]
+    reasons: tuple[str, ...]
+    stamp_note: str
+    undecodable_kinds: Mapping[str, int]
+    last_undecodable: str
+    last_failure: str
+
+
+class Statistics:
+    """Counters that the executor's thread and the worker's thread share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Start afresh, as after `configure`."""
+        with self._lock:
+            self._counts: Counter[str] = Counter()
+            self._kinds: Counter[str] = Counter()
+            self._failures: Counter[str] = Counter()
+            self._last_undecodable = ''
+            self._arrivals: deque[float] = deque(maxlen=_MOST_RECENT)
+            self._outputs: deque[float] = deque(maxlen=_MOST_RECENT)
+            self._stages: dict[str, deque[float]] = {
+                stage: deque(maxlen=_MOST_RECENT) for stage in STAGES}
+            self._latencies: deque[float] = deque(maxlen=_MOST_RECENT)
+            self._face_at: float | None = None
+            self._reasons: tuple[str, ...] = ()
+            self._stamp_note = ''
+            self._last_failure = ''
+
+    def image_received(self, dropped: bool) -> None:
+        """An image arrived; `dropped`: it pushed an older one out of the slot."""
+        with self._lock:
+            self._counts['received'] += 1
+            self._counts['dropped'] += dropped
+            self._arrivals.append(time.monotonic())
+
+    def image_undecodable(self, kind: str, text: str) -> bool:
+        """An image could not be decoded, as `text` says; True for the first of its kind."""
+        with self._lock:
+            self._counts['undecodable'] += 1
+            self._kinds[kind] += 1
+            self._last_undecodable = text
+            return self._kinds[kind] == 1
+
+    def frame_failed(self, kind: str, text: str) -> bool:
+        """Assessing a frame raised `text`; True for the first of its kind."""
+        with self._lock:
+            self._counts['failed'] += 1
+            self._failures[kind] += 1
+            self._last_failure = text
+            return self._failures[kind] == 1
+
+    def frame_assessed(self, assessment: Assessment, stages_ms: Mapping[str, float],
+                       latency_s: float, stamp_note: str) -> None:
+        """One output set was published."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts['assessed'] += 1
+            self._outputs.append(now)
+            for stage, elapsed in stages_ms.items():
+                self._stages[stage].append(elapsed)
+            self._latencies.append(latency_s * 1e3)
+            if assessment.view.face is not None:
+                self._face_at = now
+            self._reasons = assessment.view.reasons
+            self._stamp_note = stamp_note
+
+    def snapshot(self) -> Snapshot:
+        """The counters now."""
+        now = time.monotonic()
+        with self._lock:
+            counts = self._counts
+            return Snapshot(
+                received=counts['received'], assessed=counts['assessed'],
+                dropped=counts['dropped'], undecodable=counts['undecodable'],
+                failed=counts['failed'],
+                input_hz=_rate(self._arrivals, now), output_hz=_rate(self._outputs, now),
+                image_age_s=now - self._arrivals[-1] if self._arrivals else None,
+                face_age_s=None if self._face_at is None else now - self._face_at,
+                stages_ms={stage: _percentiles(values)
+                           for stage, values in self._stages.items() if values},
+                latency_ms=_percentiles(self._latencies), reasons=self._reasons,
+                stamp_note=self._stamp_note, undecodable_kinds=dict(self._kinds),
+                last_undecodable=self._last_undecodable, last_failure=self._last_failure)
+
+
+def _rate(times: Sequence[float], now: float) -> float:
+    recent = [at for at in times if now - at <= _RECENT_S]
+    if len(recent) < 2:
+        return 0.0
+    return (len(recent) - 1) / max(now - recent[0], 1e-3)
+
+
+def _percentiles(values: Sequence[float]) -> tuple[float, float]:
+    if not values:
+        return float('nan'), float('nan')
+    median, high = np.percentile(values, (50, 95))
+    return float(median), float(high)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the node knows besides the counters.
+
+    lifecycle: label of the state; enabled: by ~/enable; problem: why configure failed, or ''.
+    active_s: seconds since activation or enabling, None while no images are taken.
+    topic: fully resolved image topic; silence: why nothing arrives, '' unless asked for.
+    publishers: how many publish the image topic.
+    busy_s: how long the worker has been at one frame.
+    model: name, sha256 and runtime by key; empty before configure.
+    """
+
+    lifecycle: str
+    enabled: bool
+    problem: str
+    active_s: float | None
+    topic: str
+    silence: str
+    publishers: int
+    busy_s: float
+    model: Mapping[str, str] = field(default_factory=dict)
+    cue: str = ''
+
+    @property
+    def taking_images(self) -> bool:
+        """Whether images are subscribed at all."""
+        return self.active_s is not None
+
+
+def images_missing(condition: Condition, snapshot: Snapshot) -> bool:
+    """Whether images should have arrived by now and have not."""
+    if condition.active_s is None or condition.active_s < SILENCE_S:
+        return False
+    return snapshot.image_age_s is None or snapshot.image_age_s > SILENCE_S
+
+
+def report(name: str, condition: Condition, snapshot: Snapshot) -> DiagnosticArray:
+    """The DiagnosticArray of this second, without its stamp.
+
+    Args:
+        name: fully qualified node name, the prefix of every status.
+    """
+    return DiagnosticArray(status=[
+        _status(name, 'node', _node(condition, snapshot)),
+        _status(name, 'images', _images(condition, snapshot)),
+        _status(name, 'face', _face(condition, snapshot)),
+        _status(name, 'timing', _timing(condition, snapshot)),
+    ])
+
+
+_Judged = tuple[bytes, str, dict[str, object]]
+
+
+def _status(name: str, part: str, judged: _Judged) -> DiagnosticStatus:
+    level, message, values = judged
+    return DiagnosticStatus(
+        level=level, name=f'{name}: {part}', message=message, hardware_id=name,
+        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()])
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return 'never'
+    return f'{value:.3f}' if isinstance(value, float) else str(value)
+
+
+def _node(condition: Condition, snapshot: Snapshot) -> _Judged:
+    values: dict[str, object] = {
+        'lifecycle_state': condition.lifecycle, 'enabled': condition.enabled, **condition.model,
+        'exercise_cue': condition.cue, 'frames_failed': snapshot.failed,
+        'last_failure': snapshot.last_failure}
+    if condition.problem:
+        return ERROR, condition.problem, values
+    if snapshot.failed:
+        return ERROR, f'{snapshot.failed} frames failed: {snapshot.last_failure}', values
+    if condition.busy_s > STUCK_S:
+        return ERROR, f'one frame has been at work for {condition.busy_s:.0f} s', values
+    disabled = '' if condition.enabled else ', disabled by ~/enable'
+    return OK, condition.lifecycle + disabled, values
+
+
+def _images(condition: Condition, snapshot: Snapshot) -> _Judged:
+    values: dict[str, object] = {
+        'topic': condition.topic, 'publishers': condition.publishers,
+        'frames_received': snapshot.received, 'frames_assessed': snapshot.assessed,
+        'frames_dropped': snapshot.dropped, 'frames_undecodable': snapshot.undecodable,
+        'input_hz': snapshot.input_hz, 'output_hz': snapshot.output_hz,
+        'seconds_since_image': snapshot.image_age_s}
+    values |= {f'undecodable: {kind}': count for kind, count in snapshot.undecodable_kinds.items()}
+    if not condition.taking_images:
+        return OK, 'no images are taken in this state', values
+    if images_missing(condition, snapshot):
+        return WARN, condition.silence, values
+    if condition.publishers > 1:
+        return WARN, (f'{condition.publishers} publishers on {condition.topic}: frames of '
+                      'different cameras must not be mixed'), values
+    if snapshot.stamp_note:
+        return WARN, f'{condition.topic}: {snapshot.stamp_note}', values
+    if snapshot.undecodable:
+        return WARN, f'{snapshot.undecodable} so far; last {snapshot.last_undecodable}', values
+    return OK, f'{snapshot.input_hz:.1f} Hz on {condition.topic}', values
+
+
+def _face(condition: Condition, snapshot: Snapshot) -> _Judged:
+    values: dict[str, object] = {'seconds_since_face': snapshot.face_age_s,
+                                 'quality_reasons': ', '.join(snapshot.reasons)}
+    if not condition.taking_images or images_missing(condition, snapshot):
+        return OK, 'no images', values
+    if snapshot.face_age_s is None or snapshot.face_age_s > FACELESS_S:
+        return WARN, 'no face in view', values
+    if snapshot.reasons:
+        return WARN, 'face not assessed: ' + ', '.join(snapshot.reasons), values
+    return OK, 'face assessed', values
+
+
+def _timing(condition: Condition, snapshot: Snapshot) -> _Judged:
+    values: dict[str, object] = {}
+    for stage, (median, high) in snapshot.stages_ms.items():
+        values[f'{stage}_ms_p50'], values[f'{stage}_ms_p95'] = median, high
+    values['stamp_to_publish_ms_p50'], values['stamp_to_publish_ms_p95'] = snapshot.latency_ms
+    total = snapshot.stages_ms.get('total')
+    if total is None:
+        return OK, 'nothing assessed yet', values
+    return OK, f'{total[0]:.1f} ms per frame', values

@@ -1,0 +1,182 @@
+"""What happens to one image message in the worker's thread: decode, assess, publish, count.
+
+It never waits for messages, never touches the lifecycle, and publishes UNKNOWN with a reason
+rather than nothing.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import Any
+
+from rclpy.clock import Clock
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from stroke_side_monitor import overlay
+from stroke_side_monitor.perception.image import ImageDecodeError
+from stroke_side_monitor.pipeline import Assessment, Pipeline
+from stroke_side_monitor.ros import conversions
+from stroke_side_monitor.ros.diagnostics import Statistics
+from stroke_side_msgs.msg import (
+    AffectedSide,
+    ExerciseCue,
+    ExerciseResult,
+    FacialAsymmetry,
+    Severity,
+)
+
+# Reasons of this module's own; the others come from the pipeline.
+NO_IMAGE = 'no_image'
+UNDECODABLE = 'undecodable_image'
+INTERNAL_ERROR = 'internal_error'
+DISABLED = 'disabled'
+INACTIVE = 'inactive'
+SHUTTING_DOWN = 'shutting_down'
+REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN)
+
+# Clocks of camera and monitor that differ by more than this are worth a warning.
+_FUTURE_S = 0.5
+
+
+class Outputs:
+    """The publishers of one configured node."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._side = self._create(AffectedSide, '~/affected_side')
+        self._severity = self._create(Severity, '~/severity')
+        self._asymmetry = self._create(FacialAsymmetry, '~/asymmetry')
+        self._result = self._create(ExerciseResult, '~/exercise_result')
+        self._overlay = self._create(Image, '~/overlay', qos_profile_sensor_data)
+
+    def _create(self, message_type: Any, topic: str, qos: QoSProfile | None = None) -> Any:
+        return self._node.create_lifecycle_publisher(
+            message_type, topic, qos or QoSProfile(depth=10),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+    def publish(self, assessment: Assessment, header: Header) -> None:
+        """One output set, all with the same header."""
+        for result in assessment.exercise_results:
+            self._result.publish(conversions.exercise_result(result, header.frame_id))
+        self._asymmetry.publish(conversions.asymmetry(assessment, header))
+        self._severity.publish(conversions.severity(assessment, header))
+        self._side.publish(conversions.affected_side(assessment, header))
+
+    def publish_overlay(self, rgb: Any, assessment: Assessment, header: Header, *,
+                        mirrored: bool) -> None:
+        """Draw and publish, if anybody is looking."""
+        if self._overlay.get_subscription_count():
+            drawn = overlay.draw(rgb, assessment, mirrored=mirrored)
+            self._overlay.publish(conversions.image_message(drawn, header))
+
+    def destroy(self) -> None:
+        """Take the publishers off the graph."""
+        for publisher in (self._side, self._severity, self._asymmetry, self._result,
+                          self._overlay):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+
+class FrameAssessor:
+    """Handles the worker's frames. Its methods run in the worker's thread."""
+
+    def __init__(self, outputs: Outputs, statistics: Statistics, logger: Any, clock: Clock,
+                 topic: str) -> None:
+        self._outputs = outputs
+        self._statistics = statistics
+        self._logger = logger
+        self._clock = clock
+        self._topic = topic
+        self._header = Header()
+        self._undecodable_since_output = False
+        self.cue = ''
+
+    def frame(self, pipeline: Pipeline, message: Any) -> bool:
+        """Assess one image message and publish; False when it is not a picture."""
+        start = time.perf_counter()
+        try:
+            rgb = conversions.picture(message)
+        except ImageDecodeError as error:
+            self._count_undecodable(message, error)
+            return False
+        decoded = time.perf_counter()
+        stamp_note = self._check_stamp(pipeline, message.header)
+        self._header = message.header
+        assessment = pipeline.assess(rgb, conversions.stamp_s(message.header))
+        assessed = time.perf_counter()
+        self._outputs.publish(assessment, message.header)
+        published = time.perf_counter()
+        self._undecodable_since_output = False
+        self._statistics.frame_assessed(
+            assessment,
+            {**assessment.timings_ms, 'decode': (decoded - start) * 1e3,
+             'publish': (published - assessed) * 1e3, 'total': (published - start) * 1e3},
+            self._clock.now().nanoseconds * 1e-9 - conversions.stamp_s(message.header), stamp_note)
+        self._outputs.publish_overlay(rgb, assessment, message.header,
+                                      mirrored=pipeline.settings.input_mirrored)
+        return True
+
+    def silence(self, pipeline: Pipeline) -> None:
+        """Nothing was assessed for the stale timeout: what was said no longer stands."""
+        reason = UNDECODABLE if self._undecodable_since_output else NO_IMAGE
+        self._undecodable_since_output = False
+        self.lose(pipeline, reason)
+
+    def failed(self, pipeline: Pipeline, error: Exception) -> None:
+        """A frame or command raised: say so once, forget the tracked face, go on."""
+        text = f'{type(error).__name__}: {error}'.replace('\n', ' ')
+        if self._statistics.frame_failed(type(error).__name__, text):
+            trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+            self._logger.error(f'frame not assessed, please report: {text}\n{trace}')
+        pipeline.reset()
+        self.lose(pipeline, INTERNAL_ERROR)
+
+    def lose(self, pipeline: Pipeline, reason: str) -> None:
+        """Publish UNKNOWN with the header of the last image, for there is no newer one."""
+        assessment = pipeline.lost(conversions.stamp_s(self._header), reason)
+        self._outputs.publish(assessment, self._header)
+
+    def forget(self, pipeline: Pipeline) -> None:
+        """Another patient, or the first frames after a pause."""
+        pipeline.reset()
+        self._header = Header()
+        self.cue = ''
+
+    def take_cue(self, pipeline: Pipeline, cue: ExerciseCue) -> None:
+        """Tell the pipeline what the patient is asked to do; a cue without stamp means now."""
+        stamped = cue.header.stamp.sec or cue.header.stamp.nanosec
+        stamp_s = conversions.stamp_s(cue.header if stamped else self._header)
+        start = cue.phase == ExerciseCue.START
+        problems = pipeline.cue(cue.exercise, start, stamp_s, cue.hold_s)
+        self.cue = f'{cue.exercise[:40]} {"start" if start else "stop"}'
+        if problems:
+            self.cue += ': ' + ', '.join(problems)
+            self._logger.warning(f'exercise cue {self.cue}')
+
+    def _check_stamp(self, pipeline: Pipeline, header: Header) -> str:
+        """Reset after a jump back in time; return what is odd about the stamp, or ''."""
+        stamp, last = conversions.stamp_s(header), conversions.stamp_s(self._header)
+        if stamp < last:
+            self._logger.info(
+                f'image stamp went back from {last:.3f} to {stamp:.3f} s: starting afresh')
+            pipeline.reset()
+        if stamp == 0.0:
+            return 'images carry no stamp: the camera driver must set header.stamp'
+        if stamp == last:
+            return 'image stamps do not advance'
+        ahead = stamp - self._clock.now().nanoseconds * 1e-9
+        if ahead > _FUTURE_S:
+            return f'image stamps are {ahead:.1f} s in the future: synchronise the clocks'
+        return ''
+
+    def _count_undecodable(self, message: Any, error: ImageDecodeError) -> None:
+        self._undecodable_since_output = True
+        text = (f'undecodable image on {self._topic} '
+                f'(encoding {conversions.encoding(message)[:40]!r}): {error}')
+        # Once per kind of fault, not per text: a broken cable must not fill the log.
+        if self._statistics.image_undecodable(error.kind, text):
+            self._logger.warning(text)

@@ -1,0 +1,309 @@
+"""The lifecycle node: images in, affected side and severity out, through one worker thread.
+
+It never looks at pixels or landmarks itself and never lets a stale side stand: whatever ends the
+stream of assessments publishes UNKNOWN with its reason first.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from std_srvs.srv import SetBool, Trigger
+
+from stroke_side_monitor.assessment.norms import NormsError
+from stroke_side_monitor.perception.side_classifier import ModelError
+from stroke_side_monitor.pipeline import Pipeline
+from stroke_side_monitor.resources import ResourceMissingError
+from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
+from stroke_side_monitor.ros.process import run
+from stroke_side_monitor.ros.worker import Worker
+from stroke_side_msgs.msg import ExerciseCue
+
+NODE_NAME = 'stroke_side_monitor'
+
+_Transition = Callable[['Monitor', LifecycleState], TransitionCallbackReturn]
+_SUCCESS, _FAILURE, _ERROR = (TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE,
+                              TransitionCallbackReturn.ERROR)
+
+
+def _transition(callback: _Transition) -> _Transition:
+    """Log what a transition raised; rclpy itself would turn it into ERROR without a word."""
+
+    @functools.wraps(callback)
+    def logged(self: Monitor, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return callback(self, state)
+        except Exception as error:  # noqa: BLE001 - the transition fails, the node lives on
+            self.problem = f'{callback.__name__}: {error}'.replace('\n', ' ')
+            self.get_logger().error(self.problem)
+            self.get_logger().debug(traceback.format_exc())
+            return _ERROR
+
+    return logged
+
+
+class Monitor(LifecycleNode):
+    """The node `stroke_side_monitor`. Topics, services and parameters: docs/ros_api.md."""
+
+    def __init__(self, **node_arguments: Any) -> None:
+        """Declare parameters and start the diagnostics; nothing else runs until configure."""
+        super().__init__(NODE_NAME, **node_arguments)
+        self.problem = ''
+        self._bad_parameters = parameters.declare(self)
+        self.add_on_set_parameters_callback(self._change_parameters)
+        self._statistics = diagnostics.Statistics()
+        self._worker: Worker | None = None
+        self._outputs: frames.Outputs | None = None
+        self._assessor: frames.FrameAssessor | None = None
+        self._images: Subscription | None = None
+        self._entities: list[Any] = []
+        self._model: Mapping[str, str] = {}
+        self._active = False
+        self._enabled = True
+        self._subscribed_at = 0.0
+        self._image_qos = qos_profile_sensor_data
+
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
+        # Steady: diagnostics must go on while simulated time stands still.
+        self.create_timer(1.0, self._publish_diagnostics,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def autostart(self) -> None:
+        """Configure and activate, unless the parameter autostart is false."""
+        if self._value('autostart') and self.trigger_configure() == _SUCCESS:
+            self.trigger_activate()
+
+    # Transitions
+
+    @_transition
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check parameters, load norms, mesh and model. FAILURE: stays unconfigured, says why."""
+        self.problem = '; '.join(
+            self._bad_parameters or parameters.refusals(parameters.current(self)))
+        if not self.problem:
+            try:
+                self._build()
+            except (ModelError, NormsError, ResourceMissingError) as error:
+                self._tear_down()
+                self.problem = str(error)
+        if self.problem:
+            self.get_logger().error(f'not configured: {self.problem}')
+            return _FAILURE
+        return super().on_configure(state)
+
+    @_transition
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take images and publish."""
+        result = super().on_activate(state)
+        self._active = True
+        if self._enabled:
+            self._take_images()
+        return result
+
+    @_transition
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Withdraw the last side with UNKNOWN, then fall silent."""
+        self._active = False
+        self._leave_images(frames.INACTIVE)
+        return super().on_deactivate(state)
+
+    @_transition
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release mesh, model and thread."""
+        self._tear_down()
+        return super().on_cleanup(state)
+
+    @_transition
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Withdraw the last side with UNKNOWN and release everything."""
+        self._active = False
+        self._leave_images(frames.SHUTTING_DOWN)
+        self._tear_down()
+        return super().on_shutdown(state)
+
+    @_transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything; the node is unconfigured and may be configured again."""
+        self._active = False
+        self._leave_images(frames.INTERNAL_ERROR)
+        self._tear_down()
+        return super().on_error(state)
+
+    def _build(self) -> None:
+        values = parameters.current(self)
+        self._statistics.clear()
+        self._outputs = frames.Outputs(self)
+        self._assessor = frames.FrameAssessor(
+            self._outputs, self._statistics, self.get_logger(), self.get_clock(), self._topic)
+        self._worker = Worker(
+            functools.partial(self._make_pipeline, values), self._assessor,
+            float(values['stale_timeout_s']))
+        self._entities = [
+            self.create_subscription(
+                ExerciseCue, '~/exercise_cue', self._on_cue, QoSProfile(depth=10)),
+            self.create_service(SetBool, '~/enable', self._on_enable),
+            self.create_service(Trigger, '~/reset', self._on_reset),
+        ]
+
+    def _make_pipeline(self, values: Mapping[str, parameters.Value]) -> Pipeline:
+        """Runs in the worker's thread, to which mesh and interpreter belong."""
+        pipeline = Pipeline(
+            parameters.pipeline_settings(values), video=True,
+            norms_path=_path(values['norms_path']), model_path=_path(values['model_path']))
+        self._model = _describe(pipeline)
+        return pipeline
+
+    def _tear_down(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        if self._entities:
+            cue, *services = self._entities
+            self.destroy_subscription(cue)
+            for service in services:
+                self.destroy_service(service)
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._worker = self._assessor = self._outputs = None
+        self._entities = []
+        self._model = {}
+
+    # Images
+
+    @property
+    def _topic(self) -> str:
+        # Built from the resolved name, so that remapping `image` moves both transports, as
+        # image_transport's users expect.
+        name = self.resolve_topic_name('image')
+        return name if self._value('image_transport') == 'raw' else f'{name}/compressed'
+
+    @property
+    def _image_type(self) -> Any:
+        return conversions.IMAGE_TYPES[self._value('image_transport')]
+
+    def _take_images(self) -> None:
+        if self._images is not None or self._worker is None or self._assessor is None:
+            return
+        self._worker.ask(self._assessor.forget)
+        self._worker.resume()
+        self._subscribed_at = time.monotonic()
+        qos = QoSProfile(depth=1, history=qos_profile_sensor_data.history,
+                         reliability=qos_profile_sensor_data.reliability)
+        self._images = self.create_subscription(
+            self._image_type, self._topic, self._on_image, qos,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._image_qos = qos  # with the overrides applied
+
+    def _leave_images(self, reason: str) -> None:
+        if self._images is not None:
+            self.destroy_subscription(self._images)
+            self._images = None
+            worker, assessor = self._worker, self._assessor
+            if worker is not None and assessor is not None:
+                worker.pause(lambda pipeline: assessor.lose(pipeline, reason))
+
+    def _on_image(self, message: Any) -> None:
+        if self._worker is not None:
+            self._statistics.image_received(self._worker.offer(message))
+
+    # The controller's side
+
+    def _on_cue(self, cue: ExerciseCue) -> None:
+        worker, assessor = self._worker, self._assessor
+        if self._images is not None and worker is not None and assessor is not None:
+            worker.ask(lambda pipeline: assessor.take_cue(pipeline, cue))
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._enabled = request.data
+        if self._active and request.data:
+            self._take_images()
+        else:
+            self._leave_images(frames.DISABLED)
+        response.success = True
+        response.message = 'enabled' if request.data else 'disabled'
+        if request.data and not self._active:
+            response.message += '; takes effect when the node is activated'
+        return response
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._worker is not None and self._assessor is not None
+        if self._worker is not None and self._assessor is not None:
+            self._worker.ask(self._assessor.forget)
+        response.message = 'the next frame starts a new patient'
+        return response
+
+    # Parameters and diagnostics
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _change_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        reason = parameters.refusal_of_change(self, changes)
+        if reason:
+            return SetParametersResult(successful=False, reason=reason)
+        values = parameters.current(self)
+        values.update({change.name: change.value for change in changes if change.name in values})
+        if self._worker is not None:
+            settings = parameters.pipeline_settings(values)
+            self._worker.ask(lambda pipeline: setattr(pipeline, 'settings', settings))
+            self._worker.stale_timeout_s = float(values['stale_timeout_s'])
+        return SetParametersResult(successful=True)
+
+    def _publish_diagnostics(self) -> None:
+        snapshot = self._statistics.snapshot()
+        condition = self._condition(silence_text='')
+        if diagnostics.images_missing(condition, snapshot):
+            condition = self._condition(silence.why_silent(
+                self, self._topic, _type_name(self._image_type), self._image_qos))
+        array = diagnostics.report(self.get_fully_qualified_name(), condition, snapshot)
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _condition(self, silence_text: str) -> diagnostics.Condition:
+        subscribed = self._images is not None
+        return diagnostics.Condition(
+            lifecycle=self._state_machine.current_state[1], enabled=self._enabled,
+            problem=self.problem,
+            active_s=time.monotonic() - self._subscribed_at if subscribed else None,
+            topic=self._topic, silence=silence_text,
+            publishers=self.count_publishers(self._topic),
+            busy_s=0.0 if self._worker is None else self._worker.busy_s, model=self._model,
+            cue='' if self._assessor is None else self._assessor.cue)
+
+
+def _path(value: parameters.Value) -> Path | None:
+    return Path(str(value)).expanduser() if value else None
+
+
+def _describe(pipeline: Pipeline) -> dict[str, str]:
+    classifier = pipeline.classifier
+    if classifier is None:
+        return {'model': 'none (use_classifier is false)'}
+    return {'model': classifier.name, 'model_sha256': classifier.sha256,
+            'runtime': classifier.runtime, 'threads': str(classifier.threads)}
+
+
+def _type_name(message_type: Any) -> str:
+    return f'{message_type.__module__.split(".", 1)[0]}/msg/{message_type.__name__}'
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; the exit status."""
+    return run(Monitor, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

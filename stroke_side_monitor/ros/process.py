@@ -1,0 +1,100 @@
+"""Runs one node as a process that ends cleanly on SIGINT and SIGTERM, however often they come.
+
+It never installs rclpy's own signal handlers: with them a second SIGINT in quick succession
+makes the process exit with status 1.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
+    """Initialise ROS, spin the node in a second thread until a signal comes, shut it down.
+
+    Args:
+        make_node: builds a lifecycle node with a method autostart().
+        args: command line with ROS arguments; None: sys.argv.
+
+    Returns:
+        0 after a signal; 2 when ROS refused the command line; 1 when the node raised.
+    """
+    end = _End()
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        node = make_node()
+    except Exception as error:  # noqa: BLE001 - one clear line instead of a trace
+        sys.stderr.write(f'cannot start: {_one_line(error)}\n')
+        rclpy.try_shutdown()
+        return 2
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    failures: list[BaseException] = []
+
+    def spin() -> None:
+        try:
+            node.autostart()
+            executor.spin()
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread's words
+            failures.append(error)
+        finally:
+            end.wake()
+
+    thread = threading.Thread(target=spin, name='executor')
+    thread.start()
+    end.wait()
+    executor.shutdown()
+    thread.join()
+    _take_down(node)
+    for failure in failures:
+        traceback.print_exception(type(failure), failure, failure.__traceback__)
+    return 1 if failures else 0
+
+
+def _take_down(node: Any) -> None:
+    # Publishes a last UNKNOWN and ends the worker before the context goes.
+    node.trigger_shutdown()
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+class _End:
+    """Waits for the first signal; all later ones are ignored, even while Python winds up.
+
+    The wake-up file descriptor is written from C the moment the signal arrives, in whichever
+    thread that is; a Python handler alone would wait for the main thread to run again.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def wake(self) -> None:
+        """End the wait as a signal would."""
+        self._writer.send(b'\0')
+
+    def wait(self) -> None:
+        """Block until a signal or wake()."""
+        self._reader.recv(1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+
+
+def _one_line(error: Exception) -> str:
+    return ' '.join(str(error).split())
