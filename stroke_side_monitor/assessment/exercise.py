@@ -1,0 +1,540 @@
+"""How well each side of the face moved in a commanded exercise: landmarks over time → results.
+
+It never guesses an exercise without a cue and never grades severity. Left and
+right are the PATIENT's; mirroring all landmarks swaps them bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor.assessment.course import Course, CourseBuffer
+from stroke_side_monitor.assessment.metrics import brow_heights, lid_gaps
+
+Points = NDArray[np.float64]
+
+# What a cue answers with, next to nothing when all is well.
+UNKNOWN_EXERCISE = 'unknown_exercise'
+OVERLAPPING_START = 'overlapping_start'
+STOP_WITHOUT_START = 'stop_without_start'
+STOP_OF_OTHER_EXERCISE = 'stop_of_other_exercise'
+STOP_BEFORE_START = 'stop_before_start'
+BAD_HOLD = 'bad_hold'
+BAD_STAMP = 'bad_stamp'
+
+# Why a repetition is invalid, or what limits trust in it.
+NO_MOVEMENT = 'no_movement_or_bilateral'
+REST_MISSING = 'rest_missing'
+REST_REUSED = 'rest_reused'
+REST_UNSTEADY = 'rest_unsteady'
+REST_EYES_CLOSED = 'rest_eyes_closed'
+TOO_FEW_FRAMES = 'too_few_frames'
+TOO_SHORT = 'too_short'
+STOP_MISSING = 'stop_missing'
+NEEDS_REPETITION = 'needs_second_repetition'
+
+
+def smile_heights(p: Points) -> tuple[float, float]:
+    """Place of the commissure along lateral + up (45 degrees), (right, left), mm."""
+    return ((_lateral(p, lm.COMMISSURE_RIGHT) + p[lm.COMMISSURE_RIGHT, 1]) * _HALF_ROOT,
+            (_lateral(p, lm.COMMISSURE_LEFT) + p[lm.COMMISSURE_LEFT, 1]) * _HALF_ROOT)
+
+
+def inward_places(p: Points) -> tuple[float, float]:
+    """How far inward the commissure stands, (right, left), mm."""
+    return -_lateral(p, lm.COMMISSURE_RIGHT), -_lateral(p, lm.COMMISSURE_LEFT)
+
+
+def snarl_heights(p: Points) -> tuple[float, float]:
+    """Height of the ala plus height of the upper lip's quarter point, (right, left), mm."""
+    return (p[lm.ALA_RIGHT, 1] + p[lm.UPPER_VERMILION_QUARTER_RIGHT, 1],
+            p[lm.ALA_LEFT, 1] + p[lm.UPPER_VERMILION_QUARTER_LEFT, 1])
+
+
+def lower_lip_drops(p: Points) -> tuple[float, float]:
+    """How low the lower lip's quarter point stands, (right, left), mm."""
+    return -p[lm.LOWER_VERMILION_QUARTER_RIGHT, 1], -p[lm.LOWER_VERMILION_QUARTER_LEFT, 1]
+
+
+_HALF_ROOT = math.sqrt(0.5)
+
+
+def _lateral(p: Points, index: int) -> float:
+    away = p[index, 0] - p[lm.NASION, 0]
+    return -away if index in _RIGHT else away
+
+
+_RIGHT = frozenset(lm.RIGHT.tolist())
+
+_MEASURES: Mapping[str, Callable[[Points], tuple[float, float]]] = {
+    'smile': smile_heights, 'brow': brow_heights, 'lids': lid_gaps,
+    'inward': inward_places, 'snarl': snarl_heights, 'lower_lip': lower_lip_drops}
+_COLUMN = {name: column for column, name in enumerate(_MEASURES)}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One commanded movement.
+
+    measure: the course that is looked at, a key of the measured features.
+    gate: excursion which the stronger side must reach, mm as MediaPipe sees
+        them, or a fraction of the resting lid gap for closure.
+    closure: the excursion is 1 - gap / resting gap.
+    synkinesis: lid gaps are compared during this movement.
+    repetitions: repetitions that must reach the gate before one counts.
+    """
+
+    measure: str
+    gate: float
+    closure: bool = False
+    synkinesis: bool = False
+    repetitions: int = 1
+
+    @property
+    def unit(self) -> str:
+        """Unit of the excursions: mm or fraction."""
+        return 'fraction' if self.closure else 'mm'
+
+
+# Movements and gates of spec metrics 7, after Sunnybrook and eFACE; gates own.
+EXERCISES: Mapping[str, Exercise] = {
+    'smile': Exercise('smile', 4.0, synkinesis=True),
+    'eye_close': Exercise('lids', 0.6, closure=True),
+    'eye_close_tight': Exercise('lids', 0.6, closure=True),
+    'brow_raise': Exercise('brow', 2.5, repetitions=2),
+    'pucker': Exercise('inward', 3.0, synkinesis=True),
+    'snarl': Exercise('snarl', 1.5),
+    'show_teeth': Exercise('lower_lip', 3.0),
+}
+
+
+@dataclass(frozen=True)
+class ExerciseParameters:
+    """When a repetition counts. Times in seconds.
+
+    rest_s: how far before the cue rest is looked for; rest_valid_s: valid time needed in it.
+    rest_after_s: time the face is given to relax after the exercise before.
+    rest_reusable_s: how old an earlier rest may be when this cue has none of its own.
+    peak_s: length of the window in which the peak is taken.
+    reaction_s: time the patient is given to start before an asked hold time counts.
+    longest_s: a start without hold time and stop ends by itself after this.
+    least_quality: share of frames that must be assessable.
+    closed_gap_mm: a lid gap below this counts as closed.
+    item_cuts: r from which the Sunnybrook-like item is 2, 3, 4, 5.
+    """
+
+    rest_s: float = 2.5
+    rest_valid_s: float = 1.0
+    rest_after_s: float = 0.5
+    rest_reusable_s: float = 30.0
+    peak_s: float = 0.5
+    reaction_s: float = 1.0
+    longest_s: float = 15.0
+    least_quality: float = 0.5
+    closed_gap_mm: float = 1.0
+    item_cuts: tuple[float, float, float, float] = (0.10, 0.35, 0.60, 0.85)
+
+
+DEFAULTS = ExerciseParameters()
+
+
+@dataclass(frozen=True)
+class ExerciseResult:
+    """One repetition; the fields of stroke_side_msgs/ExerciseResult.
+
+    stamp_s: stamp of the last frame used; start_s: of the cue. Seconds.
+    repetition: 1 for the first repetition of this exercise since reset.
+    valid: False: the figures must not be used; reasons says why.
+    excursion_left, excursion_right: in `unit`, mm or fraction; NaN when not measured.
+    ratio: r, weaker / stronger, 0..1; NaN when invalid, like all below.
+    asymmetry: D = (right - left) / (right + left), positive: left moved less.
+    lag_ms: half rise of the left minus that of the right, milliseconds.
+    trajectory_correlation: of the two sides' courses, -1..1.
+    residual_opening_left, residual_opening_right: closure: fraction of the
+        resting lid gap that stays open.
+    synkinesis_left, synkinesis_right: lid gap of that eye, relative to its rest,
+        over the same of the other eye; below 1 this eye narrows more.
+    item_score: Sunnybrook-like item 1..5; 0 when invalid.
+    quality: share of frames that could be assessed, 0..1.
+    reasons: codes.
+    """
+
+    stamp_s: float
+    start_s: float
+    exercise: str
+    repetition: int
+    valid: bool
+    excursion_left: float
+    excursion_right: float
+    unit: str
+    ratio: float
+    asymmetry: float
+    lag_ms: float
+    trajectory_correlation: float
+    residual_opening_left: float
+    residual_opening_right: float
+    synkinesis_left: float
+    synkinesis_right: float
+    item_score: int
+    quality: float
+    reasons: tuple[str, ...]
+
+    @property
+    def awaits_repetition(self) -> bool:
+        """Would be valid, but this exercise needs another repetition to be believed."""
+        return not self.valid and NEEDS_REPETITION in self.reasons
+
+
+@dataclass
+class _Repetition:
+    """A cue that has not led to a result yet."""
+
+    exercise: str
+    start_s: float
+    end_s: float
+    ended_by_timeout: bool
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The face before the cue: float64 (features, 2), columns right and left."""
+
+    stamp_s: float
+    values: NDArray[np.float64]
+
+
+@dataclass
+class _Findings:
+    """What one repetition has shown so far; NaN where nothing was measured."""
+
+    reasons: list[str] = field(default_factory=list)
+    fatal: bool = False
+    quality: float = 0.0
+    last_stamp_s: float = math.nan
+    excursions: tuple[float, float] = (math.nan, math.nan)
+    residual: tuple[float, float] = (math.nan, math.nan)
+    synkinesis: tuple[float, float] = (math.nan, math.nan)
+    lag_ms: float = math.nan
+    correlation: float = math.nan
+
+    def refuse(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self.fatal = True
+
+
+class ExerciseTracker:
+    """Follows cues and landmarks, and answers with a result at the end of each repetition."""
+
+    def __init__(self, parameters: ExerciseParameters = DEFAULTS) -> None:
+        self._parameters = parameters
+        self._buffer = CourseBuffer(parameters.longest_s + parameters.rest_s + 5.0)
+        self._pending: list[_Repetition] = []
+        self.results: tuple[ExerciseResult, ...] = ()
+        self._forget_courses()
+        self._counts: Counter[str] = Counter()
+
+    def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float = 0.0
+            ) -> tuple[str, ...]:
+        """Take a cue of the exercise controller.
+
+        Args:
+            exercise: a key of EXERCISES.
+            start: True for start, False for stop.
+            stamp_s: when the cue was given, on the images' clock.
+            hold_s: asked hold time; 0: until the stop.
+
+        Returns:
+            Codes of what was wrong with the cue; empty when all is well. A bad
+            cue never raises and never disturbs what was measured before it.
+        """
+        if not math.isfinite(stamp_s):
+            return (BAD_STAMP,)
+        return self._start(exercise, stamp_s, hold_s) if start else self._stop(exercise, stamp_s)
+
+    def add(self, stamp_s: float, points: Points | None) -> tuple[ExerciseResult, ...]:
+        """Take one frame; to be called for every frame that was looked at, in order.
+
+        Args:
+            stamp_s: the image's stamp. One that goes back (a looped recording)
+                drops the unfinished repetition and the frames before it.
+            points: float64 (478, 3), canonical mm of the head-fixed frame;
+                None when the frame failed the quality gate.
+
+        Returns:
+            The results of repetitions that ended by this frame.
+        """
+        if stamp_s < self._buffer.last_stamp_s:
+            self._forget_courses()
+        self._buffer.add(stamp_s, _NOTHING if points is None else measure(points))
+        return self._conclude(stamp_s)
+
+    def finish(self) -> tuple[ExerciseResult, ...]:
+        """The recording has ended: conclude what is still open with the frames there are."""
+        for repetition in self._pending:
+            repetition.end_s = min(repetition.end_s, self._buffer.last_stamp_s)
+        return self._conclude(self._buffer.last_stamp_s)
+
+    def reset(self) -> None:
+        """Forget the patient."""
+        self._forget_courses()
+        self.results = ()
+        self._counts.clear()
+
+    @property
+    def current(self) -> str:
+        """The exercise that is on; empty when none is."""
+        return self._pending[-1].exercise if self._pending else ''
+
+    def _forget_courses(self) -> None:
+        self._buffer.clear()
+        self._pending.clear()
+        self._rest: _Rest | None = None
+        self._last_end_s = -math.inf
+        self._last_ended = ''
+
+    def _start(self, exercise: str, stamp_s: float, hold_s: float) -> tuple[str, ...]:
+        status = []
+        if self._pending and self._pending[-1].end_s > stamp_s:
+            # Whatever is asked now, the patient no longer does the last exercise.
+            self._pending[-1].end_s = stamp_s
+            self._pending[-1].ended_by_timeout = True
+            status.append(OVERLAPPING_START)
+        if exercise not in EXERCISES:
+            return (*status, UNKNOWN_EXERCISE)
+        if not (math.isfinite(hold_s) and 0.0 <= hold_s <= self._parameters.longest_s):
+            status.append(BAD_HOLD)
+            hold_s = 0.0
+        length_s = self._parameters.reaction_s + hold_s if hold_s else self._parameters.longest_s
+        self._pending.append(
+            _Repetition(exercise, stamp_s, stamp_s + length_s, ended_by_timeout=not hold_s))
+        return tuple(status)
+
+    def _stop(self, exercise: str, stamp_s: float) -> tuple[str, ...]:
+        if exercise not in EXERCISES:
+            return (UNKNOWN_EXERCISE,)
+        if not self._pending:
+            # After an asked hold time the stop comes late and says nothing new.
+            return () if exercise == self._last_ended else (STOP_WITHOUT_START,)
+        repetition = self._pending[-1]
+        if repetition.exercise != exercise:
+            return (STOP_OF_OTHER_EXERCISE,)
+        if stamp_s < repetition.start_s:
+            return (STOP_BEFORE_START,)
+        if stamp_s <= repetition.end_s:
+            repetition.end_s, repetition.ended_by_timeout = stamp_s, False
+        return ()
+
+    def _conclude(self, stamp_s: float) -> tuple[ExerciseResult, ...]:
+        ended = [repetition for repetition in self._pending if repetition.end_s <= stamp_s]
+        self._pending = [repetition for repetition in self._pending if repetition.end_s > stamp_s]
+        concluded = tuple(self._result(repetition) for repetition in ended)
+        self.results += concluded
+        return concluded
+
+    def _result(self, repetition: _Repetition) -> ExerciseResult:
+        exercise = EXERCISES[repetition.exercise]
+        rest, rest_reasons, rest_ok = self._rest_before(repetition, exercise)
+        movement = self._buffer.between(repetition.start_s, repetition.end_s)
+        self._last_end_s, self._last_ended = repetition.end_s, repetition.exercise
+        findings = _Findings(list(rest_reasons), fatal=not rest_ok)
+        if repetition.ended_by_timeout:
+            findings.reasons.append(STOP_MISSING)
+        if repetition.end_s - repetition.start_s < self._parameters.peak_s:
+            findings.refuse(TOO_SHORT)
+        _examine(findings, exercise, rest, movement, self._parameters)
+        self._counts[repetition.exercise] += 1
+        if not findings.fatal and self._moved_before(repetition.exercise) + 1 \
+                < exercise.repetitions:
+            findings.refuse(NEEDS_REPETITION)
+        return _to_result(repetition, self._counts[repetition.exercise], findings,
+                          self._parameters)
+
+    def _moved_before(self, exercise: str) -> int:
+        return sum(result.exercise == exercise and (result.valid or result.awaits_repetition)
+                   for result in self.results)
+
+    def _rest_before(self, repetition: _Repetition, exercise: Exercise
+                     ) -> tuple[_Rest | None, tuple[str, ...], bool]:
+        """The rest to compare with, what limits it, and whether it can be used at all."""
+        parameters = self._parameters
+        start_s = max(repetition.start_s - parameters.rest_s,
+                      self._last_end_s + parameters.rest_after_s)
+        course = self._buffer.between(start_s, repetition.start_s)
+        median = course.median() if len(course) else _NOTHING
+        enough = course.valid_time_s(repetition.start_s) >= parameters.rest_valid_s - 0.01
+        if enough and not np.isnan(median).any():
+            rest = _Rest(repetition.start_s, median)
+            reason = _unfit(course, exercise, rest, parameters)
+            if reason:
+                return rest, (reason,), False
+            self._rest = rest
+            return rest, (), True
+        if self._rest and repetition.start_s - self._rest.stamp_s <= parameters.rest_reusable_s:
+            return self._rest, (REST_REUSED,), True
+        return None, (REST_MISSING,), False
+
+
+def measure(points: Points) -> NDArray[np.float64]:
+    """The features whose courses are followed.
+
+    Args:
+        points: float64 (478, 3), canonical mm.
+
+    Returns:
+        float64 (6, 2), mm: smile, brow, lids, inward, snarl, lower lip; columns right, left.
+    """
+    return np.array([feature(points) for feature in _MEASURES.values()])
+
+
+_NOTHING = np.full((len(_MEASURES), 2), np.nan)
+
+
+def _unfit(course: Course, exercise: Exercise, rest: _Rest, parameters: ExerciseParameters) -> str:
+    """Why this is no rest to compare with; empty when it is one."""
+    lids = rest.values[_COLUMN['lids']]
+    if (exercise.closure or exercise.synkinesis) and lids.min() < 2 * parameters.closed_gap_mm:
+        return REST_EYES_CLOSED
+    # A face already on its way: half a gate between the halves of the rest.
+    middle_s = (course.stamps_s[0] + course.stamps_s[-1]) / 2
+    halves = [course.between(*ends).median()[_COLUMN[exercise.measure]]
+              for ends in ((-math.inf, middle_s), (middle_s, math.inf))]
+    allowed = exercise.gate / 2 * (lids.max() if exercise.closure else 1.0)
+    return REST_UNSTEADY if (np.abs(halves[1] - halves[0]) > allowed).any() else ''
+
+
+def _examine(findings: _Findings, exercise: Exercise, rest: _Rest | None, movement: Course,
+             parameters: ExerciseParameters) -> None:
+    """Fill the findings in; left alone when there is too little to look at."""
+    if len(movement):
+        findings.quality = float(movement.valid.mean())
+        findings.last_stamp_s = float(movement.stamps_s[-1])
+    sign = -1.0 if exercise.closure else 1.0
+    column = movement.values[:, _COLUMN[exercise.measure]] * sign if len(movement) else _NO_COURSE
+    course = Course(movement.stamps_s, column, movement.turns)
+    window = _peak_window(course, parameters.peak_s)
+    if window is None or findings.quality < parameters.least_quality:
+        if TOO_SHORT not in findings.reasons:
+            findings.refuse(TOO_FEW_FRAMES)
+        return
+    if rest is None:
+        return
+    peak = movement.between(*window).median()
+    findings.excursions = _excursions(exercise, rest, peak, parameters)
+    if max(findings.excursions) < exercise.gate:
+        findings.refuse(NO_MOVEMENT)
+    if exercise.closure:
+        findings.residual = (1.0 - findings.excursions[0], 1.0 - findings.excursions[1])
+    if exercise.synkinesis:
+        findings.synkinesis = _synkinesis(rest, peak)
+    _compare_courses(findings, exercise, course, rest.values[_COLUMN[exercise.measure]] * sign,
+                     window[1])
+
+
+_NO_COURSE = np.empty((0, 2))
+_LEAST_PEAK_FRAMES = 3
+
+
+def _peak_window(course: Course, length_s: float) -> tuple[float, float] | None:
+    """The stretch in which both sides together are highest; None when none can be judged.
+
+    One window for both sides: each side's own best would flatter the weaker
+    one, whose noise also has a best half second.
+    """
+    smooth = course.smoothed().sum(axis=1)
+    known = ~np.isnan(smooth)
+    total = np.concatenate([[0.0], np.cumsum(np.where(known, smooth, 0.0))])
+    count = np.concatenate([[0], np.cumsum(known)])
+    firsts = np.arange(len(course))
+    lasts = np.searchsorted(course.stamps_s, course.stamps_s + length_s, side='right')
+    # A window cut off by the end of the exercise would be shorter than asked.
+    whole = course.stamps_s + length_s <= course.stamps_s[-1] + 1e-6 if len(course) else []
+    counts = count[lasts] - count[firsts]
+    usable = (counts >= _LEAST_PEAK_FRAMES) & whole
+    if not usable.any():
+        return None
+    means = np.where(usable, (total[lasts] - total[firsts]) / np.maximum(counts, 1), -np.inf)
+    start_s = float(course.stamps_s[int(np.argmax(means))])
+    return start_s, start_s + length_s
+
+
+def _excursions(exercise: Exercise, rest: _Rest, peak: NDArray[np.float64],
+                parameters: ExerciseParameters) -> tuple[float, float]:
+    """(right, left), in the exercise's unit; not below 0, since a side may be dragged along."""
+    column = _COLUMN[exercise.measure]
+    if not exercise.closure:
+        moved = peak[column] - rest.values[column]
+        return max(float(moved[0]), 0.0), max(float(moved[1]), 0.0)
+    gaps = np.where(peak[column] < parameters.closed_gap_mm, 0.0, peak[column])
+    closed = 1.0 - gaps / rest.values[column]
+    return max(float(closed[0]), 0.0), max(float(closed[1]), 0.0)
+
+
+def _synkinesis(rest: _Rest, peak: NDArray[np.float64]) -> tuple[float, float]:
+    """(right, left): opening of that eye relative to rest, over the same of the other."""
+    opening = peak[_COLUMN['lids']] / rest.values[_COLUMN['lids']]
+    if not (opening > 0.1).all():  # both closed: a blink or a squint, nothing to compare
+        return math.nan, math.nan
+    return float(opening[0] / opening[1]), float(opening[1] / opening[0])
+
+
+def _compare_courses(findings: _Findings, exercise: Exercise, course: Course,
+                     rest: NDArray[np.float64], peak_end_s: float) -> None:
+    smooth = course.smoothed()
+    known = ~np.isnan(smooth).any(axis=1)
+    stamps_s, moved = course.stamps_s[known], smooth[known] - rest
+    findings.correlation = _correlation(moved[:, 0], moved[:, 1])
+    scale = rest if exercise.closure else np.ones(2)
+    heights = np.array(findings.excursions) * np.abs(scale)
+    # Half the rise of a side that hardly moved is lost in noise.
+    if min(findings.excursions) < exercise.gate / 2:
+        return
+    rising = stamps_s <= peak_end_s
+    right, left = (_half_rise_s(stamps_s[rising], moved[rising, side], heights[side] / 2)
+                   for side in (0, 1))
+    findings.lag_ms = (left - right) * 1e3
+
+
+def _half_rise_s(stamps_s: NDArray[np.float64], course: NDArray[np.float64], half: float) -> float:
+    above = np.flatnonzero(course >= half)
+    if not len(above) or above[0] == 0:
+        return math.nan
+    after = int(above[0])
+    before = after - 1
+    share = (half - course[before]) / (course[after] - course[before])
+    return float(stamps_s[before] + share * (stamps_s[after] - stamps_s[before]))
+
+
+def _correlation(right: NDArray[np.float64], left: NDArray[np.float64]) -> float:
+    """Pearson's r of two courses; NaN when one of them does not change."""
+    if len(right) < 3:
+        return math.nan
+    right, left = right - right.mean(), left - left.mean()
+    power = float((right * right).sum()) * float((left * left).sum())
+    if not power > 0.0:
+        return math.nan
+    return min(max(float((right * left).sum()) / math.sqrt(power), -1.0), 1.0)
+
+
+def _to_result(repetition: _Repetition, count: int, findings: _Findings,
+               parameters: ExerciseParameters) -> ExerciseResult:
+    right, left = findings.excursions
+    usable = not findings.fatal or NEEDS_REPETITION in findings.reasons
+    ratio = min(right, left) / max(right, left) if usable else math.nan
+    score = 1 + sum(ratio >= cut for cut in parameters.item_cuts) if not findings.fatal else 0
+    return ExerciseResult(
+        stamp_s=findings.last_stamp_s, start_s=repetition.start_s,
+        exercise=repetition.exercise, repetition=count, valid=not findings.fatal,
+        excursion_left=left, excursion_right=right, unit=EXERCISES[repetition.exercise].unit,
+        ratio=ratio, asymmetry=(right - left) / (right + left) if usable else math.nan,
+        lag_ms=findings.lag_ms if usable else math.nan,
+        trajectory_correlation=findings.correlation,
+        residual_opening_left=findings.residual[1], residual_opening_right=findings.residual[0],
+        synkinesis_left=findings.synkinesis[1], synkinesis_right=findings.synkinesis[0],
+        item_score=score, quality=findings.quality, reasons=tuple(findings.reasons))

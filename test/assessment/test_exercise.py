@@ -1,0 +1,291 @@
+"""What the exercise tracker answers about movements known to the millimetre."""
+
+import dataclasses
+import math
+
+import pytest
+
+from stroke_side_monitor.assessment.exercise import EXERCISES, ExerciseTracker
+
+MIRRORED_FIELDS = ('excursion', 'residual_opening', 'synkinesis')
+
+
+def play(frames, cues):
+    """Feed frames, each cue before the first frame at or after its stamp; conclude the rest.
+
+    cues: (exercise, start, stamp_s[, hold_s]).
+    """
+    tracker = ExerciseTracker()
+    waiting = list(cues)
+    for stamp_s, points in frames:
+        while waiting and waiting[0][2] <= stamp_s:
+            assert tracker.cue(*waiting.pop(0)) == ()
+        tracker.add(stamp_s, points)
+    for cue in waiting:
+        assert tracker.cue(*cue) == ()
+    tracker.finish()
+    return tracker.results
+
+
+def once(course, exercise, right, left, **options):
+    """2 s of rest, then one repetition of 3 s."""
+    course.rest(2).move(exercise, right, left, 3, **options)
+    return course.frames, [(exercise, True, 2.0), (exercise, False, 5.0)]
+
+
+@pytest.mark.parametrize(('exercise', 'right', 'left'), [
+    ('smile', 10.0, 4.0), ('pucker', 6.0, 3.0), ('snarl', 4.0, 1.0), ('show_teeth', 5.0, 4.5),
+    ('eye_close', 0.85, 0.5), ('eye_close_tight', 0.8, 0.2), ('brow_raise', 6.0, 2.0)])
+def test_each_exercise_measures_its_own_movement_on_each_side(face_course, exercise, right, left):
+    result, = play(*once(face_course(), exercise, right, left))
+    assert result.excursion_right == pytest.approx(right, abs=1e-6)
+    assert result.excursion_left == pytest.approx(left, abs=1e-6)
+    assert result.ratio == pytest.approx(left / right, abs=1e-6)
+    assert result.asymmetry == pytest.approx((right - left) / (right + left), abs=1e-6)
+    assert result.quality == 1.0
+    assert result.unit == ('fraction' if exercise.startswith('eye') else 'mm')
+
+
+def test_a_weak_left_smile_reads_as_left_moving_less(face_course):
+    result, = play(*once(face_course(noise_mm=0.2), 'smile', 8.0, 2.0))
+    assert result.valid
+    assert result.excursion_left < result.excursion_right
+    assert result.asymmetry == pytest.approx(0.6, abs=0.05)
+    assert (result.item_score, result.reasons) == (2, ())
+
+
+@pytest.mark.parametrize('exercise', sorted(EXERCISES))
+def test_mirroring_the_face_swaps_the_sides_bit_for_bit(face_course, exercise):
+    course = face_course(bias_mm=1.6, noise_mm=0.3)
+    size = 0.9 if EXERCISES[exercise].closure else 9.0
+    _, cues = once(course, exercise, size, size / 3, eyes=(0.1, 0.3))
+    course.lose(0.2)
+    seen, = play(course.frames, cues)
+    mirrored, = play(course.mirrored(), cues)
+    expected = dataclasses.replace(
+        seen, asymmetry=-seen.asymmetry, lag_ms=-seen.lag_ms,
+        **{f'{name}_{side}': getattr(seen, f'{name}_{other}')
+           for name in MIRRORED_FIELDS for side, other in (('left', 'right'), ('right', 'left'))})
+    assert seen.excursion_left != seen.excursion_right
+    for name, value in dataclasses.asdict(mirrored).items():
+        wanted = getattr(expected, name)
+        assert value == wanted or (value != value and wanted != wanted), name
+
+
+def test_the_alternating_bias_of_two_mirrored_trackers_cancels(face_course):
+    for exercise, right, left in (('smile', 8.0, 8.0), ('brow_raise', 5.0, 5.0)):
+        result, = play(*once(face_course(bias_mm=3.0), exercise, right, left))
+        assert result.ratio == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize('fps', [8, 15, 30])
+def test_the_ratio_does_not_depend_on_the_frame_rate(face_course, fps):
+    result, = play(*once(face_course(fps=fps, bias_mm=1.6, noise_mm=0.3), 'smile', 9.0, 4.5))
+    assert result.valid
+    assert result.ratio == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_face_that_does_not_move_is_not_called_symmetric(face_course):
+    for exercise in EXERCISES:
+        result, = play(*once(face_course(noise_mm=0.3), exercise, 0.0, 0.0))
+        assert not result.valid
+        assert 'no_movement_or_bilateral' in result.reasons
+        assert result.item_score == 0
+        assert math.isnan(result.ratio)
+
+
+def test_movement_below_the_gate_on_both_sides_is_not_called_symmetric(face_course):
+    result, = play(*once(face_course(), 'smile', 3.9, 3.9))
+    assert (result.valid, result.reasons) == (False, ('no_movement_or_bilateral',))
+    assert result.excursion_left == pytest.approx(3.9, abs=1e-6)
+
+
+def test_a_side_that_is_dragged_along_the_other_way_has_moved_nothing(face_course):
+    result, = play(*once(face_course(), 'smile', 8.0, -2.0))
+    assert (result.excursion_left, result.ratio, result.asymmetry) == (0.0, 0.0, 1.0)
+    assert result.item_score == 1
+
+
+@pytest.mark.parametrize(('left', 'item'), [
+    (0.0, 1), (0.9, 1), (1.1, 2), (3.4, 2), (3.6, 3), (5.9, 3), (6.1, 4), (8.4, 4), (8.6, 5)])
+def test_the_item_score_follows_the_ratio(face_course, left, item):
+    result, = play(*once(face_course(), 'smile', 10.0, left))
+    assert result.item_score == item
+
+
+def test_brow_counts_from_the_second_repetition(face_course):
+    course = face_course().rest(2).move('brow_raise', 6, 3, 3).rest(2).move('brow_raise', 6, 3, 3)
+    first, second = play(course.frames, [
+        ('brow_raise', True, 2), ('brow_raise', False, 5),
+        ('brow_raise', True, 7), ('brow_raise', False, 10)])
+    assert (first.valid, first.reasons) == (False, ('needs_second_repetition',))
+    assert first.awaits_repetition
+    assert (second.valid, second.repetition, second.item_score) == (True, 2, 3)
+
+
+def test_an_eye_that_stays_half_open_leaves_that_opening(face_course):
+    result, = play(*once(face_course(), 'eye_close', 0.95, 0.5))
+    assert result.residual_opening_left == pytest.approx(0.5, abs=1e-6)
+    assert result.residual_opening_right == 0.0  # less than 1 mm is closed
+    assert result.excursion_right == 1.0
+
+
+def test_lids_that_were_closed_at_rest_are_no_rest(face_course):
+    result, = play(*once(face_course().with_eyes_closed(0.95), 'eye_close', 0.0, 0.0))
+    assert (result.valid, result.reasons[0]) == (False, 'rest_eyes_closed')
+
+
+@pytest.mark.parametrize('delay_s', [0.1, 0.2, -0.1])
+def test_a_later_left_side_has_a_positive_lag(face_course, delay_s):
+    result, = play(*once(face_course(bias_mm=1.6), 'smile', 8.0, 6.0, left_delay_s=delay_s))
+    assert result.lag_ms == pytest.approx(1e3 * delay_s, abs=15)
+    assert result.trajectory_correlation > 0.9
+
+
+def test_an_eye_that_narrows_with_the_smile_is_synkinesis_of_that_eye(face_course):
+    result, = play(*once(face_course(), 'smile', 8.0, 6.0, eyes=(0.0, 0.4)))
+    assert result.synkinesis_left == pytest.approx(0.6, abs=1e-6)
+    assert result.synkinesis_right == pytest.approx(1 / 0.6, abs=1e-6)
+    quiet, = play(*once(face_course(), 'smile', 8.0, 6.0, eyes=(0.3, 0.3)))
+    assert quiet.synkinesis_left == pytest.approx(1.0, abs=1e-6)
+
+
+def test_thirty_percent_lost_frames_leave_the_ratio(face_course):
+    course = face_course(bias_mm=1.6, noise_mm=0.3)
+    _, cues = once(course, 'smile', 9.0, 4.5)
+    result, = play(course.lose(0.3).frames, cues)
+    assert result.valid
+    assert result.quality == pytest.approx(0.7, abs=0.1)
+    assert result.ratio == pytest.approx(0.5, abs=0.08)
+
+
+def test_mostly_lost_frames_make_it_invalid_not_wrong(face_course):
+    course = face_course()
+    _, cues = once(course, 'smile', 9.0, 4.5)
+    course.frames = [(s, points if s < 2.0 else None if i % 3 else points)
+                     for i, (s, points) in enumerate(course.frames)]
+    result, = play(course.frames, cues)
+    assert (result.valid, result.reasons) == (False, ('too_few_frames',))
+
+
+def test_without_a_second_of_rest_there_is_nothing_to_compare_with(face_course):
+    course = face_course().rest(0.8).move('smile', 8, 4, 3)
+    result, = play(course.frames, [('smile', True, 0.8), ('smile', False, 3.8)])
+    assert (result.valid, result.reasons) == (False, ('rest_missing',))
+    assert math.isnan(result.excursion_left)
+
+
+def test_a_recent_rest_serves_the_next_repetition_and_says_so(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).rest(0.5).move('smile', 8, 4, 3)
+    _, second = play(course.frames, [('smile', True, 2), ('smile', False, 5),
+                                     ('smile', True, 5.5), ('smile', False, 8.5)])
+    assert (second.valid, second.reasons) == (True, ('rest_reused',))
+    assert second.ratio == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_face_already_moving_before_the_cue_is_no_rest(face_course):
+    course = face_course().rest(1).move('smile', 8, 8, 4)
+    result, = play(course.frames, [('smile', True, 2.5), ('smile', False, 5)])
+    assert (result.valid, result.reasons) == (False, ('rest_unsteady',))
+
+
+def test_an_asked_hold_time_ends_the_repetition_without_a_stop(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).rest(2)
+    result, = play(course.frames, [('smile', True, 2.0, 2.0), ('smile', False, 6.5)])
+    assert result.valid
+    assert result.reasons == ()
+    assert result.stamp_s == pytest.approx(5.0, abs=0.05)
+
+
+def test_a_missing_stop_is_noticed_and_costs_nothing_but_a_remark(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 16)
+    tracker = ExerciseTracker()
+    tracker.cue('smile', True, 2.0)
+    results = [result for stamp_s, points in course.frames for result in tracker.add(
+        stamp_s, points)]
+    assert [(r.valid, r.reasons) for r in results] == [(True, ('stop_missing',))]
+    assert results[0].ratio == pytest.approx(0.5, abs=1e-6)
+
+
+def test_an_overlapping_start_ends_the_exercise_before(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).move('pucker', 6, 3, 3)
+    tracker = ExerciseTracker()
+    status = []
+    for stamp_s, points in course.frames:
+        if len(tracker.results) == 0 and stamp_s >= 2.0 and tracker.current == '':
+            status.append(tracker.cue('smile', True, 2.0))
+        if stamp_s >= 5.0 and tracker.current == 'smile':
+            status.append(tracker.cue('pucker', True, 5.0))
+        tracker.add(stamp_s, points)
+    tracker.finish()
+    assert status == [(), ('overlapping_start',)]
+    smile, pucker = tracker.results
+    assert (smile.exercise, smile.valid, smile.reasons) == ('smile', True, ('stop_missing',))
+    assert smile.ratio == pytest.approx(0.5, abs=1e-6)
+    assert (pucker.valid, pucker.reasons[0]) == (True, 'rest_reused')
+
+
+def test_bad_cues_are_told_apart_and_disturb_nothing(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3)
+    tracker = ExerciseTracker()
+    assert tracker.cue('juggle', True, 0.0) == ('unknown_exercise',)
+    assert tracker.cue('juggle', False, 0.0) == ('unknown_exercise',)
+    assert tracker.cue('smile', False, 0.0) == ('stop_without_start',)
+    assert tracker.cue('smile', True, math.nan) == ('bad_stamp',)
+    assert tracker.cue('smile', True, 2.0, -1.0) == ('bad_hold',)
+    assert tracker.cue('pucker', False, 2.5) == ('stop_of_other_exercise',)
+    assert tracker.cue('smile', False, 1.0) == ('stop_before_start',)
+    assert tracker.cue('smile', False, 4.5) == ()
+    for stamp_s, points in course.frames:
+        tracker.add(stamp_s, points)
+    assert [(r.exercise, r.valid) for r in tracker.results] == [('smile', True)]
+
+
+def test_a_cue_may_arrive_before_or_after_the_frames_of_its_stamp(face_course):
+    course = face_course(noise_mm=0.2)
+    frames, cues = once(course, 'smile', 8.0, 4.0)
+    course.rest(1)
+    on_time, = play(frames, cues)
+    late = ExerciseTracker()
+    for stamp_s, points in course.frames:
+        late.add(stamp_s, points)
+    for cue in cues:
+        late.cue(*cue)
+    late.finish()
+    assert late.results == (on_time,)
+
+
+def test_a_looped_recording_drops_the_unfinished_repetition(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 1)
+    tracker = ExerciseTracker()
+    tracker.cue('smile', True, 2.0)
+    for stamp_s, points in course.frames + course.frames:
+        tracker.add(stamp_s, points)
+    tracker.finish()
+    assert tracker.results == ()
+    assert tracker.current == ''
+
+
+def test_a_new_patient_starts_from_nothing(face_course):
+    frames, cues = once(face_course(), 'smile', 8.0, 4.0)
+    tracker = ExerciseTracker()
+    for cue in cues:
+        tracker.cue(*cue)
+    for stamp_s, points in frames:
+        tracker.add(stamp_s, points)
+    tracker.finish()
+    assert len(tracker.results) == 1
+    tracker.reset()
+    assert tracker.results == ()
+    for cue in cues:
+        tracker.cue(*cue)
+    for stamp_s, points in frames:
+        tracker.add(stamp_s, points)
+    assert tracker.finish()[0].repetition == 1
+
+
+def test_no_cue_no_result(face_course):
+    tracker = ExerciseTracker()
+    for stamp_s, points in face_course().rest(2).move('smile', 8, 4, 3).frames:
+        assert tracker.add(stamp_s, points) == ()
+    assert tracker.finish() == ()
