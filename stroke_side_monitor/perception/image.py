@@ -24,7 +24,14 @@ _PNG_START = b'\x89PNG\r\n\x1a\n'
 
 
 class ImageDecodeError(ValueError):
-    """The message cannot be turned into a picture; the text is one line for log and diagnostics."""
+    """The message cannot be turned into a picture; the text is one line for log and diagnostics.
+
+    kind: one of a handful of words for the fault, without the numbers, to count by.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,8 @@ def decode_raw(encoding: str, height: int, width: int, step: int, is_bigendian: 
     """
     layout = _ENCODINGS.get(encoding)
     if layout is None:
-        raise ImageDecodeError(
-            f'encoding {encoding[:40]!r} is not supported; expected one of {", ".join(ENCODINGS)}')
+        raise ImageDecodeError('unsupported encoding', (
+            f'encoding {encoding[:40]!r} is not supported; expected one of {", ".join(ENCODINGS)}'))
     pixels = _pixels(layout, encoding, height, width, step, np.frombuffer(data, np.uint8))
     if layout.bytes_per_channel == 2:
         order = '>u2' if is_bigendian else '<u2'
@@ -110,20 +117,21 @@ def _pixels(layout: _Encoding, encoding: str, height: int, width: int, step: int
     pixel = layout.channels * layout.bytes_per_channel
     size = f'{width}x{height} {encoding}'
     if width < 1 or height < 1:
-        raise ImageDecodeError(f'{size} picture is empty; expected at least 1x1 pixels')
+        raise _wrong_size(f'{size} picture is empty; expected at least 1x1 pixels')
     if width * height > MAX_PIXELS:
-        raise ImageDecodeError(f'{size} picture is too large; at most {MAX_PIXELS} pixels')
+        raise _wrong_size(f'{size} picture is too large; at most {MAX_PIXELS} pixels')
     if layout.even_width and width % 2:
-        raise ImageDecodeError(f'{size} picture has an odd width; two pixels share their colour')
+        raise _wrong_size(f'{size} picture has an odd width; two pixels share their colour')
     row = width * pixel
     if step < row:
-        raise ImageDecodeError(f'{size} picture has step {step}; a row needs at least {row} bytes')
+        raise ImageDecodeError(
+            'wrong step', f'{size} picture has step {step}; a row needs at least {row} bytes')
     # The padding after the last row may be left out; anything else means that step, height and
     # data are not of one picture, and reading on would shear the face.
     least, most = step * (height - 1) + row, step * height
     if not least <= data.size <= most:
-        raise ImageDecodeError(
-            f'{size} picture with step {step} has {data.size} bytes of data; expected {most}')
+        raise ImageDecodeError('wrong amount of data', (
+            f'{size} picture with step {step} has {data.size} bytes of data; expected {most}'))
     return np.lib.stride_tricks.as_strided(data, (height, width, pixel), (step, pixel, 1))
 
 
@@ -150,9 +158,9 @@ def decode_compressed(image_format: str, data: Any) -> NDArray[np.uint8]:
         return _decode_jpeg(raw)
     if start == _PNG_START:
         return _decode_png(raw)
-    raise ImageDecodeError(
+    raise ImageDecodeError('not JPEG or PNG', (
         f'compressed picture of format {image_format[:40]!r}: {len(raw)} bytes starting '
-        f'{start.hex(" ") or "with nothing"}; expected a JPEG or PNG file')
+        f'{start.hex(" ") or "with nothing"}; expected a JPEG or PNG file'))
 
 
 def _decode_jpeg(raw: memoryview) -> NDArray[np.uint8]:
@@ -165,7 +173,7 @@ def _decode_jpeg(raw: memoryview) -> NDArray[np.uint8]:
     except ImageDecodeError:
         raise
     except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling it has no name for
-        raise ImageDecodeError(f'damaged JPEG of {len(raw)} bytes: {_one_line(error)}') from error
+        raise _damaged('JPEG', raw, _one_line(error)) from error
 
 
 def _decode_png(raw: memoryview) -> NDArray[np.uint8]:
@@ -175,10 +183,9 @@ def _decode_png(raw: memoryview) -> NDArray[np.uint8]:
         bgr = cv2.imdecode(
             np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise ImageDecodeError(f'damaged PNG of {len(raw)} bytes: {_one_line(error)}') from error
+        raise _damaged('PNG', raw, _one_line(error)) from error
     if bgr is None or bgr.shape != (height, width, 3):
-        raise ImageDecodeError(
-            f'damaged PNG of {len(raw)} bytes: its {width}x{height} pixels cannot be unpacked')
+        raise _damaged('PNG', raw, f'its {width}x{height} pixels cannot be unpacked')
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
@@ -192,14 +199,13 @@ def _checked_png_size(raw: memoryview) -> tuple[int, int]:
     while kind != b'IEND':
         end = position + 12 + int.from_bytes(raw[position:position + 4], 'big')
         if end > len(raw):
-            raise ImageDecodeError(f'damaged PNG of {len(raw)} bytes: it is cut short')
+            raise _damaged('PNG', raw, 'it is cut short')
         kind, body = bytes(raw[position + 4:position + 8]), raw[position + 4:end - 4]
         if zlib.crc32(body) != int.from_bytes(raw[end - 4:end], 'big'):
-            raise ImageDecodeError(
-                f'damaged PNG of {len(raw)} bytes: wrong checksum of the part at byte {position}')
+            raise _damaged('PNG', raw, f'wrong checksum of the part at byte {position}')
         if position == len(_PNG_START):
             if kind != b'IHDR' or len(body) != 17:
-                raise ImageDecodeError(f'damaged PNG of {len(raw)} bytes: it has no header')
+                raise _damaged('PNG', raw, 'it has no header')
             size = int.from_bytes(body[4:8], 'big'), int.from_bytes(body[8:12], 'big')
         position = end
     return size
@@ -207,8 +213,15 @@ def _checked_png_size(raw: memoryview) -> tuple[int, int]:
 
 def _check_size(codec: str, width: int, height: int) -> None:
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise ImageDecodeError(
-            f'{codec} picture of {width}x{height}; expected 1 to {MAX_PIXELS} pixels')
+        raise _wrong_size(f'{codec} picture of {width}x{height}; at most {MAX_PIXELS} pixels')
+
+
+def _wrong_size(text: str) -> ImageDecodeError:
+    return ImageDecodeError('wrong size', text)
+
+
+def _damaged(codec: str, raw: memoryview, what: str) -> ImageDecodeError:
+    return ImageDecodeError(f'damaged {codec}', f'damaged {codec} of {len(raw)} bytes: {what}')
 
 
 def _one_line(error: Exception) -> str:
