@@ -352,7 +352,22 @@ def _paint(corners: NDArray[np.float64], attributes: NDArray[np.float64],
     chosen = planes[index]
     columns = np.arange(width, dtype=np.float32)[None, :, None]
     rows = np.arange(height, dtype=np.float32)[:, None, None]
-    return chosen[:, :, 0] * columns + chosen[:, :, 1] * rows + chosen[:, :, 2]
+    painted = chosen[:, :, 0] * columns + chosen[:, :, 1] * rows + chosen[:, :, 2]
+    _hold_slivers(painted, index, planes, attributes)
+    return painted
+
+
+_STEEPEST = 6.0  # attribute units per pixel; whole faces of the mesh stay below 3
+
+
+def _hold_slivers(painted: NDArray[np.float32], index: NDArray[np.int32],
+                  planes: NDArray[np.float32], attributes: NDArray[np.float64]) -> None:
+    """Keep the rim pixels of triangles seen edge-on within those triangles' own texture."""
+    steep = (np.abs(planes[:, :2]) > _STEEPEST).any(axis=(1, 2))
+    pixels = steep[index]
+    triangles = index[pixels]
+    painted[pixels] = np.clip(painted[pixels], attributes.min(axis=1)[triangles],
+                              attributes.max(axis=1)[triangles])
 
 
 def _planes(corners: NDArray[np.float64], attributes: NDArray[np.float64],
