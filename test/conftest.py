@@ -1,0 +1,86 @@
+"""What every test can use: the shared data, DDS kept on this machine, processes that surely end.
+
+It never replaces a real part by a stand-in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stroke_side_monitor.local_dds import keep_local
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Here and not in a fixture: it must hold before any test module imports rclpy.
+DOMAIN = keep_local(os.environ, large_messages=False)
+
+
+@pytest.fixture(scope='session')
+def ros_domain() -> int:
+    """This run's ROS_DOMAIN_ID; os.environ holds it too, with discovery limited to localhost."""
+    return DOMAIN
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """The folder with data/ and weights/; skipped without it unless it is required."""
+    named = os.environ.get('STROKE_SIDE_SHARED')
+    folder = Path(named) if named else REPOSITORY.parent / 'shared'
+    if (folder / 'data').is_dir():
+        return folder
+    reason = (f'the photographs are not there: {folder}/data is no folder; '
+              'set STROKE_SIDE_SHARED to the folder that holds data/ and weights/')
+    if os.environ.get('STROKE_SIDE_REQUIRE_SHARED') == '1':
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def start_process():
+    """Starts Python processes that are killed, with all their children, when the test ends.
+
+    Returns:
+        A function (arguments after `python`, further environment) -> Popen. Standard input and
+        output are text pipes; standard error goes to the test's own.
+    """
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, '-u', *arguments], env={**os.environ, **environment},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
+            start_new_session=True, preexec_fn=_end_with_parent)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    # The leader may be gone while its children live: the group is killed all the same.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    # So that nothing is left behind when the test run itself is killed.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
