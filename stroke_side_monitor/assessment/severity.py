@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
 
+from stroke_side_monitor.assessment.exercise import NO_MOVEMENT, ExerciseResult
 from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Trend
 
 STATIC_ONLY = 'rest_only'
 MOUTH_NOT_MEASURED = 'mouth_not_measured'
 EYE_NOT_MEASURED = 'eye_not_measured'
+NO_VALID_EXERCISE = 'no_valid_exercise'
+FEW_EXERCISES = 'few_exercises'
+SIDES_DISAGREE = 'exercises_disagree_on_side'
 
 NOT_ESTIMATED = -1
 
@@ -29,6 +35,18 @@ class SeverityParameters:
         bands (House & Brackmann 1985); below the first is severe, below `severe_floor` complete.
     rest_onset, rest_span, rest_depth: the static index loses up to `rest_depth` points,
         linearly, as sqrt(M^2 + E^2) grows from `rest_onset` by `rest_span`.
+    repetitions: how many of the latest repetitions of an exercise are pooled.
+    exercise_cuts: r below which a region is severely, moderately, mildly affected in
+        movement (the grade's bands).
+    rest_penalty, rest_penalty_span, eye_share: a face asymmetrical at rest loses up to
+        `rest_penalty` points as max(abs M, eye_share abs E) grows from `rest_onset` by
+        `rest_penalty_span` (spec metrics 8).
+    synkinesis_onset, synkinesis_full, synkinesis_penalty: points lost, linearly, as the
+        weak eye's relative opening falls from onset to full (Sunnybrook subtracts 0..15 too).
+    index_error, ratio_error: what index and r may be off by; widens the estimated ranges.
+    spared, lower_face_from, brow_spared_from, whole_face_to, upper_weak_from: cuts of
+        the pattern (spec metrics 8).
+    disagreement: abs(D) from which two exercises naming opposite sides are mentioned.
     """
 
     mouth_cuts: tuple[float, float, float] = (2.0, 4.0, 7.5)
@@ -38,6 +56,22 @@ class SeverityParameters:
     rest_onset: float = 1.5
     rest_span: float = 8.5
     rest_depth: float = 80.0
+    repetitions: int = 3
+    exercise_cuts: tuple[float, float, float] = (0.26, 0.51, 0.76)
+    rest_penalty: float = 20.0
+    rest_penalty_span: float = 8.0
+    eye_share: float = 0.7
+    synkinesis_onset: float = 0.85
+    synkinesis_full: float = 0.50
+    synkinesis_penalty: float = 15.0
+    index_error: float = 10.0
+    ratio_error: float = 0.10
+    spared: float = 0.15
+    lower_face_from: float = 0.4
+    brow_spared_from: float = 0.75
+    whole_face_to: float = 0.2
+    upper_weak_from: float = 0.3
+    disagreement: float = 0.2
 
 
 DEFAULTS = SeverityParameters()
@@ -113,6 +147,61 @@ def static_severity(mouth_score: float, eye_score: float,
         trend=Trend.UNKNOWN, trend_per_minute=math.nan, reasons=(STATIC_ONLY, *missing))
 
 
+def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_score: float,
+                     parameters: SeverityParameters = DEFAULTS) -> SeverityEstimate:
+    """Severity from commanded movements, the latest repetitions of each exercise pooled.
+
+    Spec metrics 8, after Sunnybrook: voluntary movement, less what rest and
+    synkinesis take away. Movement that was asked for and came on neither side
+    may be bilateral palsy, a patient who did not follow, or a camera that did
+    not see: such a session is never graded normal or near normal.
+
+    Args:
+        results: of this patient and session, oldest first.
+        mouth_score, eye_score: M and E AT REST, outside the exercises; NaN when not measured.
+        parameters: the cuts.
+
+    Returns:
+        The static estimate, saying why, when no exercise can be used.
+    """
+    rest = static_severity(mouth_score, eye_score, parameters)
+    if not results:
+        return rest
+    movements = _pool(results, parameters.repetitions)
+    unmoved = _unmoved(results)
+    if not movements:
+        rest = replace(rest, reasons=(NO_VALID_EXERCISE, *rest.reasons))
+        return _not_normal(rest, unmoved) if unmoved else rest
+    ratios = {name: movement.ratio for name, movement in movements.items()}
+    index = _dynamic_index(movements, mouth_score, eye_score, parameters)
+    nihss = _dynamic_nihss(ratios, parameters)
+    estimate = replace(
+        rest, basis=Basis.DYNAMIC, symmetry_index=index, grade=grade_of(index, parameters),
+        mouth_severity=_worse(rest.mouth_severity, _lower_face(ratios), parameters),
+        eye_severity=_worse(rest.eye_severity, ratios.get('eye_close'), parameters),
+        pattern=_pattern(ratios, parameters),
+        nihss_min=nihss[0], nihss_max=nihss[1],
+        # The six grades are House-Brackmann's six, so the numbers carry over.
+        house_brackmann_min=int(grade_of(min(index + parameters.index_error, 100.0), parameters)),
+        house_brackmann_max=int(grade_of(max(index - parameters.index_error, 0.0), parameters)),
+        reasons=_limits(movements, parameters)
+        + tuple(reason for reason in rest.reasons if reason != STATIC_ONLY))
+    return _not_normal(estimate, unmoved) if unmoved else estimate
+
+
+def movement_asymmetry(results: Sequence[ExerciseResult],
+                       parameters: SeverityParameters = DEFAULTS) -> float:
+    """D over all usable exercises, weighted as in the index; NaN without one.
+
+    -1..1, positive: the PATIENT's left side moves less.
+    """
+    movements = _pool(results, parameters.repetitions)
+    if not movements:
+        return math.nan
+    weight = sum(WEIGHTS[name] for name in movements)
+    return sum(WEIGHTS[name] * movement.asymmetry for name, movement in movements.items()) / weight
+
+
 def region_severity(score: float, cuts: tuple[float, float, float]) -> RegionSeverity:
     """Grade one region by the size of its score; UNKNOWN when the score is NaN."""
     if math.isnan(score):
@@ -134,6 +223,166 @@ def _static_index(mouth_score: float, eye_score: float, parameters: SeverityPara
     size = math.sqrt(mouth_score * mouth_score + eye_score * eye_score)
     share = min(max((size - parameters.rest_onset) / parameters.rest_span, 0.0), 1.0)
     return 100.0 - parameters.rest_depth * share
+
+
+# How much each movement says about function (spec metrics 8).
+WEIGHTS: Mapping[str, float] = {
+    'smile': 0.35, 'eye_close': 0.25, 'brow_raise': 0.20, 'pucker': 0.10, 'snarl': 0.10}
+_COUNTS_AS = {'eye_close_tight': 'eye_close'}
+_LOWER_FACE = ('smile', 'pucker', 'snarl', 'show_teeth')
+
+
+@dataclass(frozen=True)
+class _Movement:
+    """Repetitions of one exercise, pooled: medians of each side's excursion and synkinesis.
+
+    right, left: excursions. synkinesis: opening of the weaker side's eye; NaN: not measured.
+    """
+
+    right: float
+    left: float
+    synkinesis: float
+
+    @property
+    def ratio(self) -> float:
+        return min(self.right, self.left) / max(self.right, self.left)
+
+    @property
+    def asymmetry(self) -> float:
+        return (self.right - self.left) / (self.right + self.left)
+
+
+def _pool(results: Sequence[ExerciseResult], repetitions: int) -> dict[str, _Movement]:
+    movements = {}
+    for name in WEIGHTS:
+        own = [result for result in results
+               if _COUNTS_AS.get(result.exercise, result.exercise) == name]
+        if any(result.valid for result in own):
+            usable = [result for result in own if result.valid or result.awaits_repetition]
+            movements[name] = _pooled(usable[-repetitions:])
+    return movements
+
+
+def _pooled(results: Sequence[ExerciseResult]) -> _Movement:
+    right = median(result.excursion_right for result in results)
+    left = median(result.excursion_left for result in results)
+    # A median of NaN and numbers would depend on their order.
+    sides = [(result.synkinesis_right, result.synkinesis_left) for result in results
+             if not math.isnan(result.synkinesis_right)]
+    eyes = median(side[0] for side in sides) if sides else math.nan, \
+        median(side[1] for side in sides) if sides else math.nan
+    weak_eye = min(eyes) if right == left else eyes[0] if right < left else eyes[1]
+    return _Movement(right, left, weak_eye)
+
+
+def _unmoved(results: Sequence[ExerciseResult]) -> tuple[str, ...]:
+    """The exercises in whose latest repetition neither side moved."""
+    latest = {_COUNTS_AS.get(result.exercise, result.exercise): result for result in results}
+    return tuple(name for name, result in latest.items() if NO_MOVEMENT in result.reasons)
+
+
+def _not_normal(estimate: SeverityEstimate, unmoved: tuple[str, ...]) -> SeverityEstimate:
+    """Take back every "normal" that unmoved exercises do not allow."""
+    estimate = replace(estimate, reasons=(NO_MOVEMENT, *estimate.reasons))
+    if any(name in _LOWER_FACE for name in unmoved) \
+            and estimate.mouth_severity == RegionSeverity.NONE:
+        estimate = replace(estimate, mouth_severity=RegionSeverity.UNKNOWN)
+    if 'eye_close' in unmoved and estimate.eye_severity == RegionSeverity.NONE:
+        estimate = replace(estimate, eye_severity=RegionSeverity.UNKNOWN)
+    if estimate.grade > Grade.NEAR_NORMAL:
+        return estimate
+    return replace(
+        estimate, grade=Grade.UNKNOWN, symmetry_index=math.nan, pattern=Pattern.UNKNOWN,
+        nihss_min=NOT_ESTIMATED, nihss_max=NOT_ESTIMATED,
+        house_brackmann_min=NOT_ESTIMATED, house_brackmann_max=NOT_ESTIMATED)
+
+
+def _dynamic_index(movements: Mapping[str, _Movement], mouth_score: float, eye_score: float,
+                   parameters: SeverityParameters) -> float:
+    weight = sum(WEIGHTS[name] for name in movements)
+    voluntary = 100.0 * sum(
+        WEIGHTS[name] * movement.ratio for name, movement in movements.items()) / weight
+    rest = max((size for size in (abs(mouth_score), parameters.eye_share * abs(eye_score))
+                if not math.isnan(size)), default=0.0)
+    at_rest = _share(rest, parameters.rest_onset, parameters.rest_onset
+                     + parameters.rest_penalty_span)
+    narrowing = max((_share(movement.synkinesis, parameters.synkinesis_onset,
+                            parameters.synkinesis_full)
+                     for movement in movements.values() if not math.isnan(movement.synkinesis)),
+                    default=0.0)
+    lost = parameters.rest_penalty * at_rest + parameters.synkinesis_penalty * narrowing
+    return min(max(voluntary - lost, 0.0), 100.0)
+
+
+def _share(value: float, none: float, full: float) -> float:
+    return min(max((value - none) / (full - none), 0.0), 1.0)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _lower_face(ratios: Mapping[str, float]) -> float | None:
+    """Mean r of the lower face; pucker stands before snarl. None when nothing was exercised."""
+    second = 'pucker' if 'pucker' in ratios else 'snarl'
+    known = [ratios[name] for name in ('smile', second) if name in ratios]
+    return _mean(known) if known else None
+
+
+def _worse(rest: RegionSeverity, ratio: float | None, parameters: SeverityParameters
+           ) -> RegionSeverity:
+    if ratio is None:
+        return rest
+    steps = bisect_right(parameters.exercise_cuts, ratio)
+    return max(rest, RegionSeverity(RegionSeverity.SEVERE - steps))
+
+
+def _pattern(ratios: Mapping[str, float], parameters: SeverityParameters) -> Pattern:
+    lower_ratio = _lower_face(ratios)
+    if lower_ratio is None or 'brow_raise' not in ratios or 'eye_close' not in ratios:
+        return Pattern.UNKNOWN
+    upper = 1.0 - _mean([ratios['brow_raise'], ratios['eye_close']])
+    lower = 1.0 - lower_ratio
+    if upper < parameters.spared and lower < parameters.spared:
+        return Pattern.NONE
+    # Central-to-peripheral index: how much more the lower face is affected.
+    central = (lower - upper) / max(lower + upper, parameters.spared)
+    if central >= parameters.lower_face_from and ratios['brow_raise'] \
+            >= parameters.brow_spared_from:
+        return Pattern.LOWER_FACE
+    if upper >= parameters.upper_weak_from and central <= parameters.whole_face_to:
+        return Pattern.WHOLE_FACE
+    return Pattern.INDETERMINATE
+
+
+def _dynamic_nihss(ratios: Mapping[str, float], parameters: SeverityParameters
+                   ) -> tuple[int, int]:
+    """Range of NIHSS item 4 as the lower and upper face may be off by ratio_error."""
+    lower = _lower_face(ratios)
+    if lower is None:
+        return _NO_RANGE
+    uppers = [ratios[name] for name in ('brow_raise', 'eye_close') if name in ratios]
+    best, worst = (_mean(uppers),) * 2 if uppers else (1.0, 0.0)
+    error = parameters.ratio_error
+    return (_nihss(lower + error, best + error), _nihss(lower - error, worst - error))
+
+
+def _nihss(lower: float, upper: float) -> int:
+    """NIHSS item 4 for mean ratios of the lower and upper face (own reading of its wording)."""
+    if lower < 0.15 and upper < 0.15:
+        return 3  # complete: no movement in the upper and lower face
+    if lower < 0.25:
+        return 2  # total or near-total paralysis of the lower face
+    return 1 if min(lower, upper) < 0.85 else 0
+
+
+def _limits(movements: Mapping[str, _Movement], parameters: SeverityParameters
+            ) -> tuple[str, ...]:
+    clear = [movement.asymmetry for movement in movements.values()
+             if abs(movement.asymmetry) >= parameters.disagreement]
+    return tuple(code for code, applies in (
+        (FEW_EXERCISES, not {'smile', 'eye_close'} <= movements.keys()),
+        (SIDES_DISAGREE, bool(clear) and min(clear) < 0.0 < max(clear))) if applies)
 
 
 _NO_RANGE = (NOT_ESTIMATED, NOT_ESTIMATED)

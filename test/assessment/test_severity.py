@@ -1,12 +1,16 @@
 """What the severity estimate says about scores at rest and about movement."""
 
+import dataclasses
 import math
 
 import pytest
 
+from stroke_side_monitor.assessment.exercise import ExerciseResult
 from stroke_side_monitor.assessment.severity import (
     DEFAULTS,
+    dynamic_severity,
     grade_of,
+    movement_asymmetry,
     region_severity,
     static_severity,
     unknown_severity,
@@ -89,3 +93,192 @@ def test_an_eye_that_was_not_measured_leaves_the_grade_unknown_but_not_the_mouth
 
 def test_an_affected_eye_alone_is_not_nihss_0():
     assert static_severity(0.0, 4.0).nihss_min == 1
+
+
+ALL = ('smile', 'eye_close', 'brow_raise', 'pucker', 'snarl')
+
+
+def repetition(exercise, right=10.0, left=10.0, *, valid=True, reasons=(), synkinesis_left=1.0):
+    """One repetition as the tracker reports it, by its excursions."""
+    smiling = exercise in ('smile', 'pucker')
+    return ExerciseResult(
+        stamp_s=1.0, start_s=0.0, exercise=exercise, repetition=1, valid=valid,
+        excursion_left=left, excursion_right=right, unit='mm',
+        ratio=min(left, right) / max(left, right) if valid else math.nan,
+        asymmetry=(right - left) / (right + left) if valid else math.nan,
+        lag_ms=0.0, trajectory_correlation=1.0,
+        residual_opening_left=math.nan, residual_opening_right=math.nan,
+        synkinesis_left=synkinesis_left if smiling else math.nan,
+        synkinesis_right=1 / synkinesis_left if smiling else math.nan,
+        item_score=3, quality=1.0, reasons=tuple(reasons))
+
+
+def unmoved(exercise):
+    return repetition(exercise, 1.0, 1.0, valid=False, reasons=['no_movement_or_bilateral'])
+
+
+def palsy(ratios):
+    """One repetition of each exercise, the left side moving by that share of the right."""
+    return [repetition(name, 10.0, 10.0 * ratio) for name, ratio in ratios.items()]
+
+
+def test_equal_movement_everywhere_is_a_full_index():
+    estimate = dynamic_severity(palsy(dict.fromkeys(ALL, 1.0)), 0.0, 0.0)
+    assert (estimate.symmetry_index, estimate.grade) == (100.0, Grade.NORMAL)
+    assert (estimate.basis, estimate.pattern) == (Basis.DYNAMIC, Pattern.NONE)
+    assert (estimate.nihss_min, estimate.nihss_max) == (0, 0)
+    assert (estimate.house_brackmann_min, estimate.house_brackmann_max) == (1, 1)
+    assert 'rest_only' not in estimate.reasons
+
+
+def test_the_dynamic_index_is_the_weighted_mean_of_the_ratios():
+    ratios = {'smile': 0.2, 'eye_close': 0.6, 'brow_raise': 0.9, 'pucker': 0.4, 'snarl': 0.5}
+    # .35*.2 + .25*.6 + .2*.9 + .1*.4 + .1*.5 = .49
+    assert dynamic_severity(palsy(ratios), 0.0, 0.0).symmetry_index == pytest.approx(49.0)
+
+
+def test_weights_of_exercises_not_done_are_left_out():
+    # (.35*.4 + .25*.8) / .6
+    index = dynamic_severity(palsy({'smile': 0.4, 'eye_close': 0.8}), 0.0, 0.0).symmetry_index
+    assert index == pytest.approx(56.667, abs=1e-3)
+
+
+def test_asymmetry_at_rest_and_synkinesis_take_points_away():
+    healthy = palsy(dict.fromkeys(ALL, 1.0))
+    # 20 (5.5 - 1.5) / 8
+    assert dynamic_severity(healthy, -5.5, 0.0).symmetry_index == pytest.approx(90.0)
+    # .7 * 5 = 3.5; 20 (3.5 - 1.5) / 8
+    assert dynamic_severity(healthy, 0.0, 5.0).symmetry_index == pytest.approx(95.0)
+    narrowed = [*healthy[1:], repetition('smile', 10.0, 9.999999, synkinesis_left=0.675)]
+    # 15 (.85 - .675) / .35
+    assert dynamic_severity(narrowed, 0.0, 0.0).symmetry_index == pytest.approx(92.5, abs=1e-3)
+
+
+def test_only_the_weak_sides_eye_counts_as_synkinesis():
+    results = [repetition('smile', 9.0, 10.0, synkinesis_left=0.5)]  # the RIGHT is weaker
+    assert dynamic_severity(results, 0.0, 0.0).symmetry_index == pytest.approx(90.0)
+
+
+def test_the_latest_repetitions_are_pooled_by_their_medians():
+    results = [repetition('smile', 10.0, left) for left in (1.0, 1.0, 5.0, 9.0, 6.0)]
+    assert dynamic_severity(results, 0.0, 0.0).symmetry_index == pytest.approx(60.0)
+
+
+def test_noise_that_changes_sides_pools_to_symmetry():
+    results = [repetition('smile', 10.0, 8.0), repetition('smile', 8.0, 10.0)]
+    assert dynamic_severity(results, 0.0, 0.0).symmetry_index == pytest.approx(100.0)
+
+
+def test_the_dynamic_grade_is_monotone_in_the_ratio():
+    grades = [dynamic_severity(palsy(dict.fromkeys(ALL, step / 50)), 0.0, 0.0).grade
+              for step in range(50, -1, -1)]
+    assert grades == sorted(grades)
+    assert set(grades) == set(Grade) - {Grade.UNKNOWN}
+
+
+def test_complete_palsy_is_grade_complete_and_nihss_3():
+    estimate = dynamic_severity(palsy(dict.fromkeys(ALL, 0.0)), 9.0, 5.0)
+    assert (estimate.grade, estimate.symmetry_index) == (Grade.COMPLETE, 0.0)
+    assert (estimate.nihss_min, estimate.nihss_max) == (3, 3)
+    assert estimate.house_brackmann_max == 6
+    assert estimate.mouth_severity == estimate.eye_severity == RegionSeverity.SEVERE
+
+
+def test_a_paralysed_lower_face_with_a_moving_forehead_is_nihss_2():
+    ratios = {'smile': 0.05, 'pucker': 0.1, 'eye_close': 0.95, 'brow_raise': 1.0}
+    estimate = dynamic_severity(palsy(ratios), 5.0, 0.0)
+    assert (estimate.nihss_min, estimate.nihss_max) == (2, 2)
+
+
+def test_without_the_upper_face_exercised_nihss_is_a_range():
+    estimate = dynamic_severity(palsy({'smile': 0.02}), 5.0, 0.0)
+    assert (estimate.nihss_min, estimate.nihss_max) == (2, 3)
+    assert 'few_exercises' in estimate.reasons
+
+
+def test_the_house_brackmann_range_covers_the_error_of_the_index():
+    estimate = dynamic_severity(palsy({'smile': 0.55, 'eye_close': 0.55}), 0.0, 0.0)
+    assert estimate.grade == Grade.MILD
+    assert (estimate.house_brackmann_min, estimate.house_brackmann_max) == (3, 4)
+
+
+@pytest.mark.parametrize(('ratios', 'pattern'), [
+    ({'smile': 0.3, 'pucker': 0.4, 'eye_close': 0.9, 'brow_raise': 0.95}, Pattern.LOWER_FACE),
+    ({'smile': 0.3, 'pucker': 0.4, 'eye_close': 0.3, 'brow_raise': 0.2}, Pattern.WHOLE_FACE),
+    ({'smile': 0.9, 'pucker': 0.9, 'eye_close': 0.9, 'brow_raise': 0.9}, Pattern.NONE),
+    ({'smile': 0.3, 'pucker': 0.4, 'eye_close': 0.9, 'brow_raise': 0.5}, Pattern.INDETERMINATE),
+    ({'smile': 0.3, 'pucker': 0.4, 'eye_close': 0.9}, Pattern.UNKNOWN),
+    ({'eye_close': 0.9, 'brow_raise': 0.9}, Pattern.UNKNOWN)])
+def test_the_pattern_tells_a_spared_forehead_from_a_whole_weak_side(ratios, pattern):
+    assert dynamic_severity(palsy(ratios), 0.0, 0.0).pattern == pattern
+
+
+def test_movement_reveals_weakness_that_rest_hides():
+    estimate = dynamic_severity(palsy({'smile': 0.4, 'eye_close': 1.0}), 0.2, 0.1)
+    assert estimate.mouth_severity == RegionSeverity.MODERATE
+    assert estimate.eye_severity == RegionSeverity.NONE
+    assert static_severity(0.2, 0.1).mouth_severity == RegionSeverity.NONE
+
+
+def test_no_movement_on_either_side_never_reads_normal():
+    others = palsy({'eye_close': 1.0, 'brow_raise': 1.0})
+    for results in ([unmoved('smile')], [unmoved('smile'), *others], [*others, unmoved('smile')]):
+        estimate = dynamic_severity(results, 0.0, 0.0)
+        assert estimate.grade == Grade.UNKNOWN
+        assert math.isnan(estimate.symmetry_index)
+        assert estimate.mouth_severity == RegionSeverity.UNKNOWN
+        assert (estimate.nihss_min, estimate.house_brackmann_min) == (-1, -1)
+        assert estimate.reasons[0] == 'no_movement_or_bilateral'
+
+
+def test_closure_on_neither_side_leaves_the_eye_unknown():
+    estimate = dynamic_severity([unmoved('eye_close'), *palsy({'smile': 1.0})], 0.0, 0.0)
+    assert (estimate.eye_severity, estimate.grade) == (RegionSeverity.UNKNOWN, Grade.UNKNOWN)
+
+
+def test_no_movement_beside_clear_weakness_stays_graded_and_says_so():
+    estimate = dynamic_severity([unmoved('brow_raise'), *palsy({'smile': 0.2})], 2.0, 0.0)
+    assert estimate.grade == Grade.SEVERE
+    assert 'no_movement_or_bilateral' in estimate.reasons
+
+
+def test_movement_in_a_later_repetition_lifts_the_doubt():
+    estimate = dynamic_severity([unmoved('smile'), *palsy({'smile': 1.0})], 0.0, 0.0)
+    assert estimate.grade == Grade.NORMAL
+
+
+def test_without_exercises_or_with_invalid_ones_only_the_basis_stays_static():
+    assert dynamic_severity([], 3.0, 0.0) == static_severity(3.0, 0.0)
+    lost = repetition('smile', valid=False, reasons=['too_few_frames'])
+    estimate = dynamic_severity([lost], 3.0, 0.0)
+    assert estimate.basis == Basis.STATIC
+    assert estimate.reasons[:2] == ('no_valid_exercise', 'rest_only')
+    assert estimate.symmetry_index == static_severity(3.0, 0.0).symmetry_index
+
+
+def test_the_first_brow_repetition_counts_once_there_is_a_second():
+    first = dataclasses.replace(
+        repetition('brow_raise', 10.0, 2.0), valid=False, reasons=('needs_second_repetition',))
+    assert dynamic_severity([first], 0.0, 0.0).basis == Basis.STATIC
+    both = dynamic_severity([first, repetition('brow_raise', 10.0, 6.0)], 0.0, 0.0)
+    assert both.symmetry_index == pytest.approx(40.0)
+
+
+def test_gentle_and_tight_closure_are_one_exercise():
+    results = [repetition('eye_close', 1.0, 0.9), repetition('eye_close_tight', 1.0, 0.7)]
+    assert dynamic_severity(results, 0.0, 0.0).symmetry_index == pytest.approx(80.0)
+
+
+def test_exercises_that_name_opposite_sides_are_mentioned():
+    results = [repetition('smile', 10.0, 4.0), repetition('eye_close', 4.0, 10.0)]
+    assert 'exercises_disagree_on_side' in dynamic_severity(results, 0.0, 0.0).reasons
+
+
+def test_movement_asymmetry_is_positive_for_a_weak_left_and_mirrors_exactly():
+    ratios = {'smile': 0.2, 'eye_close': 0.6, 'pucker': 0.9}
+    left_weak = palsy(ratios)
+    right_weak = [repetition(name, 10.0 * ratio, 10.0) for name, ratio in ratios.items()]
+    assert movement_asymmetry(left_weak) > 0.3
+    assert movement_asymmetry(right_weak) == -movement_asymmetry(left_weak)
+    assert dynamic_severity(left_weak, 2.0, 1.0) == dynamic_severity(right_weak, -2.0, -1.0)
+    assert math.isnan(movement_asymmetry([unmoved('smile')]))
