@@ -80,26 +80,43 @@ class SimulatedFace:
         self._in_mouth[len(surround):len(surround) + len(topology.MOUTH_OPENING)] = True
         self._inner = _innerness()
         self._around_eye = [self._triangles_around(outline) for *_, outline in _EYES]
-        self._texture = self._flattened(portrait.texture)
-        self._smiling = None if portrait.smiling is None else self._flattened(portrait.smiling)
+        self._texture, self._smiling = portrait.texture, portrait.smiling
+        self._weakness = 0.0
 
-    def draw(self, expression: Expression, head: HeadMotion = _STILL
+    def draw(self, expression: Expression, head: HeadMotion = _STILL, weakness: float = 1.0
              ) -> tuple[NDArray[np.uint8], FaceTruth]:
         """Draw one frame.
+
+        Args:
+            expression: what the patient tries to do.
+            head: how the head has moved.
+            weakness: how far the palsy has set in, 0 (still healthy) to 1.
 
         Returns:
             RGB uint8 (H, W, 3), as large as the portrait, and what is true of it.
         """
-        displacement = self.model.displacement(self.palsy, expression)
+        self._set_in(weakness)
+        palsy = self.palsy.at(weakness)
+        displacement = self.model.displacement(palsy, expression)
         rotation = self.portrait.rotation @ _turn(head)
         place = self._place(displacement, rotation, head)
-        smile = self._smile_share(expression)
+        smile = self._smile_share(palsy, expression)
         corners = self._corners(smile, displacement)
         picture = self._skin(place, corners)
         for eye, triangles in zip(_EYES, self._around_eye, strict=True):
             self._lids(picture, place, corners, triangles, eye[-1])
             self._eyeball(picture, place, displacement, eye, smile)
         return picture, self._truth(displacement, rotation)
+
+    def _set_in(self, weakness: float) -> None:
+        """Flatten the folds as far as the palsy has set in."""
+        if weakness == self._weakness:
+            return
+        self._weakness = weakness
+        palsy = self.palsy.at(weakness)
+        self._texture = self._flattened(self.portrait.texture, palsy)
+        if self.portrait.smiling is not None:
+            self._smiling = self._flattened(self.portrait.smiling, palsy)
 
     def _place(self, displacement: NDArray[np.float64], rotation: NDArray[np.float64],
                head: HeadMotion) -> NDArray[np.float64]:
@@ -114,11 +131,12 @@ class SimulatedFace:
         after = pivot + turned[:, :2] * (1.0, -1.0) + (head.right_px, head.down_px)
         return before + self._share * (after - before)
 
-    def _smile_share(self, expression: Expression) -> NDArray[np.float64] | None:
+    def _smile_share(self, palsy: Palsy, expression: Expression
+                     ) -> NDArray[np.float64] | None:
         """How far each vertex takes its texture from the smiling photograph, 0 to 1."""
         if self._smiling is None:
             return None
-        left, right = self.model.intensities(self.palsy, expression, 'smile')
+        left, right = self.model.intensities(palsy, expression, 'smile')
         if max(left, right) <= 0.0:
             return None
         x = self.portrait.points[:, 0] / 24.0 + 0.5
@@ -247,9 +265,9 @@ class SimulatedFace:
         at[lower, 1] += up * np.clip(displacement[lower, 1], 0.0, gap)
         return at
 
-    def _flattened(self, texture: Texture) -> Texture:
+    def _flattened(self, texture: Texture, palsy: Palsy) -> Texture:
         """Wipe out the cheek fold of a weak mouth and the furrows of a weak forehead."""
-        palsy, style = self.palsy, self.style
+        style = self.style
         mouth = style.fold * style.strength(palsy.mouth)
         brow = style.fold * style.strength(palsy.brow)
         if palsy.side is Side.NONE or max(mouth, brow) == 0.0:
@@ -337,7 +355,7 @@ def _paint(corners: NDArray[np.float64], attributes: NDArray[np.float64],
 
     Returns:
         float32 (height, width, A). Pixels that no triangle covers get the
-        linear function of the first triangle, which lies on the picture's rim.
+        linear function of the first triangle; the mesh's last ring leaves none.
     """
     width, height = size
     index = np.zeros((height, width), dtype=np.int32)

@@ -96,6 +96,15 @@ class Palsy:
         """The palsy of the mirrored face."""
         return replace(self, side=self.side.mirrored, natural=self.natural.mirrored)
 
+    def at(self, weakness: float) -> Palsy:
+        """This palsy while it sets in: every severity times weakness, 0 to 1."""
+        if weakness == 1.0 or self.side is Side.NONE:
+            return self
+        if weakness == 0.0:
+            return Palsy(Side.NONE, natural=self.natural)
+        return replace(self, mouth=self.mouth * weakness, eye=self.eye * weakness,
+                       brow=self.brow * weakness, synkinesis=self.synkinesis * weakness)
+
     def severity(self, region: str, side: Side) -> float:
         """Severity of 'mouth', 'eye' or 'brow' on one side: 0 on the healthy one."""
         return float(getattr(self, region)) if side is self.side else 0.0

@@ -25,8 +25,9 @@ LARGEST_YAW_DEG, LARGEST_PITCH_DEG, LARGEST_ROLL_DEG = 15.0, 20.0, 20.0
 _SECOND_FACE_SHARE = 0.1
 
 # Rings of vertices around the face oval: (enlargement, mm further back, how far
-# they follow the head). They carry hair, ears and neck; the last one stands still.
-_RINGS = ((1.25, 12.0, 1.0), (1.7, 35.0, 0.6), (2.4, 60.0, 0.0))
+# they follow the head). They carry hair, ears and neck; the last one stands still
+# and lies outside any picture.
+_RINGS = ((1.25, 12.0, 1.0), (1.7, 35.0, 0.6), (2.6, 60.0, 0.15), (9.0, 60.0, 0.0))
 
 
 class PictureError(ValueError):
@@ -53,7 +54,8 @@ class Portrait:
     rotation: float64 (3, 3), from the picture's axes to the head's.
     pixel_per_mm: scale of the picture at the face.
     origin: float64 (2,), pixels from the top left: where the head frame's origin lies.
-    texture: the neutral (or only) photograph.
+    size: width and height in pixels of the pictures drawn from it.
+    texture: the neutral (or only) photograph; may reach beyond those pictures.
     smiling: the same person's smiling photograph, or None.
     smiling_points: like points, for the smiling photograph.
     """
@@ -62,15 +64,10 @@ class Portrait:
     rotation: NDArray[np.float64]
     pixel_per_mm: float
     origin: NDArray[np.float64]
+    size: tuple[int, int]
     texture: Texture
     smiling: Texture | None = None
     smiling_points: NDArray[np.float64] | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the picture in pixels."""
-        height, width = self.texture.rgb.shape[:2]
-        return width, height
 
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Head-frame mm, shape (N, 3) → pixels from the picture's top left, shape (N, 2)."""
@@ -80,24 +77,28 @@ class Portrait:
     def framed(self, width: int, height: int, interocular_px: float) -> Portrait:
         """The same person in a picture of another size, face in the middle.
 
-        What lies outside the photograph is filled with its mirrored edge.
+        What lies outside the photograph is filled with its mirrored edge. The
+        texture keeps a margin, out of which the head may move.
         """
         scale = interocular_px / (self.pixel_per_mm * _EYE_DISTANCE_MM)
         middle = self.project(np.array([_FACE_MIDDLE]))[0]
         offset = np.array([width / 2, height / 2]) - scale * middle
-        texture = _resample(self.texture, scale, offset, (width, height))
+        margin = round(_MARGIN * max(width, height))
+        texture = _resample(self.texture, scale, offset + margin,
+                            (width + 2 * margin, height + 2 * margin))
         smiling = self.smiling
         if smiling is not None:
             size = tuple(round(scale * side) for side in smiling.rgb.shape[1::-1])
             smiling = _resample(smiling, scale, np.zeros(2), (size[0], size[1]))
-        return replace(self, texture=texture, smiling=smiling,
+        return replace(self, texture=texture, smiling=smiling, size=(width, height),
                        pixel_per_mm=self.pixel_per_mm * scale,
                        origin=self.origin * scale + offset)
 
 
 _EYE_DISTANCE_MM = 63.0
 # How far the oval, then each ring, follows the jaw in a smile.
-_RING_JAW = np.repeat([0.8, 0.4, 0.1, 0.0], len(topology.FACE_OVAL))
+_RING_JAW = np.repeat([0.8, 0.4, 0.1, 0.0, 0.0], len(topology.FACE_OVAL))
+_MARGIN = 0.25  # of the picture's longer side
 _FACE_MIDDLE = (0.0, 0.0, 40.0)
 
 
@@ -192,7 +193,7 @@ def _neutral(rgb: NDArray[np.uint8], face: FaceLandmarks) -> Portrait:
     rotation = solution[:3] * head.millimetre_per_pixel
     origin = np.array([solution[3, 0] + face.width / 2, face.height / 2 - solution[3, 1]])
     base = Portrait(with_rings(head.points), rotation, 1.0 / head.millimetre_per_pixel, origin,
-                    Texture(rgb, np.empty((0, 2))))
+                    (face.width, face.height), Texture(rgb, np.empty((0, 2))))
     return replace(base, texture=Texture(rgb, base.project(base.points)))
 
 
