@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics, severity, side
-from stroke_side_monitor.assessment.exercise import ExerciseResult
+from stroke_side_monitor.assessment.exercise import ExerciseResult, ExerciseTracker
 from stroke_side_monitor.assessment.norms import Context, Norms, NormsError
 from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.assessment.side import Evidence, SideDecision, SideFilter, SideRule
@@ -59,6 +59,7 @@ class PipelineSettings:
     mouth_on: float = SideRule.mouth_on
     mouth_off: float = SideRule.mouth_off
     eye_on: float = SideRule.eye_on
+    movement_on: float = SideRule.movement_on
     conflict_below: float = SideRule.conflict_below
 
     @property
@@ -71,7 +72,8 @@ class PipelineSettings:
     @property
     def rule(self) -> SideRule:
         """The side decision's part."""
-        return SideRule(self.mouth_on, self.mouth_off, self.eye_on, self.conflict_below)
+        return SideRule(self.mouth_on, self.mouth_off, self.eye_on, self.movement_on,
+                        self.conflict_below)
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ class Pipeline:
         least_frames = 3 if video else 1
         self._filter = SideFilter(settings.window_s, settings.stable_after_s, least_frames)
         self._opinions: dict[bool, _Opinion] = {}
+        self._exercises = ExerciseTracker()
+        self._rest_scores = (math.nan, math.nan)
 
     def assess(self, rgb: NDArray[np.uint8], stamp_s: float) -> Assessment:
         """Assess one frame.
@@ -186,7 +190,7 @@ class Pipeline:
             try:
                 measured, view = self._measure(sighting, face, face_crop, stamp_s)
             except frame.DegenerateFaceError:
-                return self.lost(stamp_s, 'no_face')
+                return self.lost(stamp_s, 'degenerate_face')
             z = self._norms.z(measured.metrics, measured.context)
         classifier_score = math.nan
         if self.classifier is not None and not view.reasons:
@@ -198,10 +202,22 @@ class Pipeline:
         return replace(assessment, timings_ms=timings)
 
     def lost(self, stamp_s: float, reason: str) -> Assessment:
-        """The assessment of a moment without a usable face: UNKNOWN with that reason."""
-        reasons = (reason,)
-        return Assessment(stamp_s, self._filter.miss(stamp_s, reasons),
-                          severity.unknown_severity(reasons), View(reasons=reasons))
+        """The assessment of a moment without a usable face: UNKNOWN with that reason.
+
+        Args:
+            stamp_s: the moment, on the frames' clock.
+            reason: a reason code.
+        """
+        return self._unassessable(stamp_s, View(reasons=(reason,)), {}, {})
+
+    def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float = 0.0
+            ) -> tuple[str, ...]:
+        """Take the exercise controller's cue; see ExerciseTracker.cue for what is answered."""
+        return self._exercises.cue(exercise, start, stamp_s, hold_s)
+
+    def finish(self) -> tuple[ExerciseResult, ...]:
+        """The recording has ended: the results of the exercises still under way."""
+        return self._exercises.finish()
 
     def reset(self) -> None:
         """Forget the patient: a new one, or a clock that went back."""
@@ -212,6 +228,8 @@ class Pipeline:
         self._filter.reset()
         self._blinks.reset()
         self._opinions.clear()
+        self._exercises.reset()
+        self._rest_scores = (math.nan, math.nan)
 
     def close(self) -> None:
         """Release meshes and classifier."""
@@ -249,15 +267,24 @@ class Pipeline:
     def _conclude(self, stamp_s: float, view: View, measured: Mapping[str, float],
                   z: Mapping[str, float], classifier_score: float) -> Assessment:
         if view.reasons:
-            decision = self._filter.miss(stamp_s, view.reasons)
-            return Assessment(stamp_s, decision, severity.unknown_severity(view.reasons), view,
-                              measured, z)
+            return self._unassessable(stamp_s, view, measured, z)
+        finished = self._exercises.add(stamp_s, view.points)
+        results = self._exercises.results
         eye = math.nan if 'blink' in view.limits else side.eye_score(z)
-        evidence = Evidence(side.mouth_score(z), eye, classifier_score)
+        evidence = Evidence(side.mouth_score(z), eye, classifier_score,
+                            severity.movement_asymmetry(results))
         decision = self._filter.add(stamp_s, evidence, self.settings.rule)
         decision = replace(decision, reasons=decision.reasons + view.limits)
-        estimate = severity.static_severity(decision.landmark_score, decision.eye_score)
-        return Assessment(stamp_s, decision, estimate, view, measured, z)
+        if not self._exercises.current:
+            self._rest_scores = (decision.landmark_score, decision.eye_score)
+        estimate = severity.dynamic_severity(results, *self._rest_scores)
+        return Assessment(stamp_s, decision, estimate, view, measured, z, finished)
+
+    def _unassessable(self, stamp_s: float, view: View, measured: Mapping[str, float],
+                      z: Mapping[str, float]) -> Assessment:
+        finished = self._exercises.add(stamp_s, None)
+        return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons),
+                          severity.unknown_severity(view.reasons), view, measured, z, finished)
 
 
 def load_norms(path: Path) -> Norms:

@@ -13,9 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from stroke_side_monitor import landmarks
 from stroke_side_monitor.local_dds import keep_local
+from stroke_side_monitor.perception import frame
+from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -41,6 +46,29 @@ def shared() -> Path:
     if os.environ.get('STROKE_SIDE_REQUIRE_SHARED') == '1':
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope='session')
+def astronaut() -> NDArray[np.uint8]:
+    """A healthy face that needs no file from elsewhere: public domain, RGB uint8 (512, 512, 3)."""
+    data = pytest.importorskip('skimage.data')
+    return np.ascontiguousarray(data.astronaut())
+
+
+@pytest.fixture(scope='session')
+def astronaut_face(astronaut: NDArray[np.uint8]) -> FaceLandmarks:
+    """Her landmarks as FaceMesh sees them."""
+    mesh = FaceMesh(tracking=False)
+    face, = mesh.detect(astronaut)
+    mesh.close()
+    return face
+
+
+@pytest.fixture
+def symmetric_points(astronaut_face: FaceLandmarks) -> NDArray[np.float64]:
+    """A face in canonical mm, float64 (478, 3), that equals its own mirror image bit for bit."""
+    points = frame.normalise(astronaut_face).points
+    return (points + landmarks.mirror_points(points)) / 2
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from typing import Any
 SCHEMA = 2
 
 # Reference points of the context in which a norm is stated; see Context.
-_NEUTRAL_MOUTH_WIDTH_MM = 50.0
-_MOUTH_WIDTH_RANGE_MM = (47.0, 62.0)
+# Between these mouth widths a smile begins. Healthy asymmetry grows with its
+# onset and not further: in the London set broad smiles are the more even ones.
+_SMILE_ONSET_MM = (49.0, 54.0)
 _REFERENCE_INTEROCULAR_PX = 120.0
 _INTEROCULAR_RANGE_PX = (40.0, 180.0)
 _LARGEST_YAW_DEG = 20.0
@@ -43,9 +44,10 @@ class Context:
     def spread_terms(self) -> tuple[float, float, float]:
         """Smile, |yaw| and coarseness: what widens healthy asymmetry. All 0 for a frontal,
         neutral face 120 px between the eyes; the same for a mirrored face."""
-        width = min(max(self.mouth_width_mm, _MOUTH_WIDTH_RANGE_MM[0]), _MOUTH_WIDTH_RANGE_MM[1])
+        neutral, smiling = _SMILE_ONSET_MM
+        smile = (self.mouth_width_mm - neutral) / (smiling - neutral)
         pixels = min(max(self.interocular_px, _INTEROCULAR_RANGE_PX[0]), _INTEROCULAR_RANGE_PX[1])
-        return ((width - _NEUTRAL_MOUTH_WIDTH_MM) / 10.0,
+        return (min(max(smile, 0.0), 1.0),
                 min(abs(self.yaw_deg), _LARGEST_YAW_DEG) / 10.0,
                 math.log2(_REFERENCE_INTEROCULAR_PX / pixels))
 

@@ -94,7 +94,7 @@ class VideoFaceTracker:
     # Opinions further apart than this are of different moments: look twice.
     TURN_LASTS_S = 0.25
     # A face gone for longer may come back as somebody else.
-    ABSENCE_S = 2.0
+    ABSENCE_S = 5.0
     # How often other faces are looked for.
     COUNT_EVERY_S = 1.0
     # A head does not move faster than this, in face widths: at once, and per second.

@@ -1,0 +1,169 @@
+"""The side: thresholds, hysteresis, conflicts, and left treated as right is."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from stroke_side_monitor.assessment.side import (
+    Evidence,
+    SideFilter,
+    SideRule,
+    decide,
+    evidence_strength,
+    side_probabilities,
+    unknown_side,
+)
+from stroke_side_monitor.assessment.terms import ClassifierAgreement, Side
+
+RULE = SideRule()
+
+
+def negated(evidence):
+    return Evidence(-evidence.mouth, -evidence.eye, -evidence.classifier, -evidence.movement)
+
+
+def test_a_clearly_drooping_left_mouth_is_left():
+    assert decide(Evidence(RULE.mouth_on, 0.0), RULE).side is Side.LEFT
+
+
+def test_a_clearly_drooping_right_mouth_is_right():
+    assert decide(Evidence(-RULE.mouth_on, 0.0), RULE).side is Side.RIGHT
+
+
+def test_just_below_the_threshold_is_none():
+    assert decide(Evidence(RULE.mouth_on - 1e-9, 0.0), RULE).side is Side.NONE
+
+
+def test_a_side_once_named_is_held_down_to_the_release():
+    held = decide(Evidence(RULE.mouth_off, 0.0), RULE, previous=Side.LEFT)
+    released = decide(Evidence(RULE.mouth_off - 1e-9, 0.0), RULE, previous=Side.LEFT)
+    other = decide(Evidence(-RULE.mouth_off, 0.0), RULE, previous=Side.LEFT)
+    assert (held.side, released.side, other.side) == (Side.LEFT, Side.NONE, Side.NONE)
+
+
+def test_a_wide_left_lid_gap_alone_is_left():
+    assert decide(Evidence(0.3, RULE.eye_on), RULE).side is Side.LEFT
+    assert decide(Evidence(0.3, RULE.eye_on - 0.1), RULE).side is Side.NONE
+
+
+def test_the_mouth_speaks_before_the_lids():
+    assert decide(Evidence(RULE.mouth_on + 0.1, -9.0), RULE).side is Side.LEFT
+
+
+def test_movement_names_a_side_that_rest_does_not_show():
+    at_rest = Evidence(0.2, 0.0)
+    assert decide(at_rest, RULE).side is Side.NONE
+    assert decide(replace(at_rest, movement=0.5), RULE).side is Side.LEFT
+    assert decide(replace(at_rest, movement=-0.5), RULE).side is Side.RIGHT
+
+
+def test_movement_against_rest_is_unknown_unless_rest_is_clear():
+    against = Evidence(2.5, 0.0, movement=-0.5)
+    assert decide(against, RULE).reasons == ('movement_conflict',)
+    assert decide(against, RULE).side is Side.UNKNOWN
+    assert decide(replace(against, mouth=RULE.conflict_below), RULE).side is Side.LEFT
+
+
+def test_the_classifier_against_weak_landmarks_is_unknown():
+    conflicting = decide(Evidence(2.5, 0.0, classifier=-1.5), RULE)
+    assert (conflicting.side, conflicting.reasons) == (Side.UNKNOWN, ('classifier_conflict',))
+    clear = decide(Evidence(RULE.conflict_below, 0.0, classifier=-1.5), RULE)
+    assert (clear.side, clear.agreement) == (Side.LEFT, ClassifierAgreement.CONFLICTS)
+
+
+@pytest.mark.parametrize(('score', 'agreement'), [
+    (1.2, ClassifierAgreement.AGREES), (0.9, ClassifierAgreement.UNDECIDED),
+    (-0.9, ClassifierAgreement.UNDECIDED), (math.nan, ClassifierAgreement.ABSENT)])
+def test_agreement_is_reported(score, agreement):
+    assert decide(Evidence(4.0, 0.0, classifier=score), RULE).agreement is agreement
+
+
+def test_a_missing_eye_score_decides_nothing():
+    assert decide(Evidence(0.0, math.nan), RULE).side is Side.NONE
+    assert decide(Evidence(4.0, math.nan), RULE).side is Side.LEFT
+
+
+def test_probabilities_sum_to_one_and_follow_the_strength():
+    previous = 0.0
+    for strength in (-9.0, -2.0, -0.5, 0.0, 0.5, 2.0, 9.0, 500.0):
+        left, none, right = side_probabilities(strength, RULE)
+        assert left + none + right == pytest.approx(1.0, abs=1e-12)
+        assert left >= previous
+        previous = left
+    assert side_probabilities(0.0, RULE)[1] > 0.9
+
+
+@pytest.mark.parametrize('evidence', [
+    Evidence(m, e, c, d) for m in (0.0, 1.4, 1.9, 2.0, 2.9, 6.1) for e in (-4.0, 0.3, 3.5)
+    for c in (math.nan, -1.3, 0.2, 2.0) for d in (math.nan, -0.4, 0.35)])
+@pytest.mark.parametrize('previous', list(Side))
+def test_a_mirror_swaps_the_side_and_nothing_else(evidence, previous):
+    direct = decide(evidence, RULE, previous)
+    mirrored = decide(negated(evidence), RULE, previous.mirrored)
+    if evidence_strength(evidence, RULE) != 0.0:
+        assert mirrored.side is direct.side.mirrored
+    same = {'p_left': mirrored.p_right, 'p_right': mirrored.p_left, 'p_none': mirrored.p_none,
+            'confidence': mirrored.confidence}
+    for name, value in same.items():
+        known = getattr(direct, name)
+        assert (math.isnan(known) and math.isnan(value)) or known == value
+    assert (mirrored.agreement, mirrored.reasons) == (direct.agreement, direct.reasons)
+
+
+def test_unknown_carries_no_probability():
+    decision = unknown_side(('yaw',))
+    assert decision.side is Side.UNKNOWN
+    assert decision.confidence == 0.0
+    assert all(map(math.isnan, (decision.p_left, decision.p_none, decision.p_right)))
+
+
+class TestFilter:
+    def filled(self, mouth, seconds=2.0, rate=30.0, **options):
+        side_filter = SideFilter(1.0, 0.5, 3)
+        return side_filter, [side_filter.add(index / rate, Evidence(mouth, 0.0), RULE)
+                             for index in range(int(seconds * rate))]
+
+    def test_a_few_frames_are_awaited(self):
+        _, decisions = self.filled(5.0)
+        assert [decision.side for decision in decisions[:3]] == [Side.UNKNOWN, Side.UNKNOWN,
+                                                                Side.LEFT]
+        assert decisions[0].reasons == ('warming_up',)
+
+    def test_a_side_becomes_stable_when_held(self):
+        _, decisions = self.filled(5.0)
+        first_stable = next(i for i, decision in enumerate(decisions) if decision.stable)
+        assert first_stable == 2 + 15
+
+    def test_one_wild_frame_does_not_flip_the_side(self):
+        side_filter, _ = self.filled(5.0)
+        assert side_filter.add(2.0, Evidence(-40.0, 0.0), RULE).side is Side.LEFT
+
+    def test_a_new_droop_is_stable_within_one_and_a_half_seconds(self):
+        side_filter, _ = self.filled(0.0)
+        onset = 2.0
+        for index in range(60):
+            stamp = onset + index / 30
+            decision = side_filter.add(stamp, Evidence(3.0, 0.0), RULE)
+            if decision.side is Side.LEFT and decision.stable:
+                break
+        assert stamp - onset <= 1.5
+
+    def test_a_missed_frame_is_unknown_at_once(self):
+        side_filter, _ = self.filled(5.0)
+        missed = side_filter.miss(2.0, ('yaw',))
+        assert (missed.side, missed.reasons, missed.stable) == (Side.UNKNOWN, ('yaw',), False)
+
+    def test_after_a_second_without_a_face_it_starts_over(self):
+        side_filter, _ = self.filled(5.0)
+        side_filter.miss(3.5, ('no_face',))
+        again = side_filter.add(3.6, Evidence(RULE.mouth_off, 0.0), RULE)
+        assert again.reasons == ('warming_up',)
+        side_filter.add(3.65, Evidence(RULE.mouth_off, 0.0), RULE)
+        # Released: the old side's hysteresis is gone too.
+        assert side_filter.add(3.7, Evidence(RULE.mouth_off, 0.0), RULE).side is Side.NONE
+
+    def test_reset_forgets_the_patient(self):
+        side_filter, _ = self.filled(5.0)
+        side_filter.reset()
+        assert side_filter.add(2.0, Evidence(5.0, 0.0), RULE).side is Side.UNKNOWN

@@ -1,0 +1,83 @@
+"""FaceMesh behind our names: patient's sides, mirror passes, largest face first."""
+
+import cv2
+import numpy as np
+import pytest
+
+from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceMesh
+
+
+@pytest.fixture(scope='module')
+def mesh():
+    mesh = FaceMesh(tracking=False, max_faces=4)
+    yield mesh
+    mesh.close()
+
+
+def flipped(picture):
+    return np.ascontiguousarray(picture[:, ::-1])
+
+
+def test_the_mirror_permutation_pairs_every_landmark():
+    assert np.array_equal(lm.MIRROR[lm.MIRROR], np.arange(lm.COUNT))
+    fixed = np.flatnonzero(np.arange(lm.COUNT) == lm.MIRROR)
+    assert np.array_equal(fixed, np.sort(lm.MIDLINE))
+    assert lm.MIRROR[lm.COMMISSURE_RIGHT] == lm.COMMISSURE_LEFT
+    assert [lm.MIRROR[i] for i in lm.UPPER_LID_RIGHT] == list(lm.UPPER_LID_LEFT)
+    assert [lm.MIRROR[i] for i in lm.LOWER_LID_RIGHT] == list(lm.LOWER_LID_LEFT)
+    assert [lm.MIRROR[i] for i in lm.BROW_RIGHT] == list(lm.BROW_LEFT)
+    assert [lm.MIRROR[i] for i in lm.IRIS_EDGES_RIGHT] == list(lm.IRIS_EDGES_LEFT)
+    assert lm.MIRROR[lm.IRIS_CENTRE_RIGHT] == lm.IRIS_CENTRE_LEFT
+
+
+def test_the_patients_left_is_on_the_right_of_an_unmirrored_picture(astronaut_face):
+    pixels = astronaut_face.pixels()
+    for right, left in ((lm.COMMISSURE_RIGHT, lm.COMMISSURE_LEFT),
+                        (lm.OUTER_CANTHUS_RIGHT, lm.OUTER_CANTHUS_LEFT),
+                        (lm.IRIS_CENTRE_RIGHT, lm.IRIS_CENTRE_LEFT)):
+        assert pixels[left, 0] > pixels[right, 0] + 10
+    assert pixels[lm.CHIN, 1] > pixels[lm.NASION, 1] + 10
+
+
+def test_mirroring_landmarks_twice_changes_no_bit(astronaut_face):
+    assert np.array_equal(astronaut_face.mirrored().mirrored().points, astronaut_face.points)
+
+
+def test_looking_through_the_mirror_equals_mirroring_the_flipped_picture(mesh, astronaut):
+    through, = mesh.detect(astronaut, through_mirror=True)
+    of_flipped, = mesh.detect(flipped(astronaut))
+    assert np.array_equal(through.points, of_flipped.mirrored().points)
+
+
+def test_both_passes_see_the_same_face(mesh, astronaut):
+    direct, = mesh.detect(astronaut)
+    through, = mesh.detect(astronaut, through_mirror=True)
+    width = np.ptp(direct.points[:, 0])
+    assert np.abs(direct.points[:, :2] - through.points[:, :2]).max() < 0.06 * width
+    assert not np.array_equal(direct.points, through.points)  # the bias that both cancel
+
+
+def test_the_largest_face_comes_first(mesh, astronaut):
+    small = cv2.resize(astronaut[:300, 60:390], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    canvas = np.full((300, 330 + small.shape[1], 3), 200, np.uint8)
+    canvas[:small.shape[0], :small.shape[1]] = small
+    canvas[:, small.shape[1]:] = astronaut[:300, 60:390]
+    faces = mesh.detect(canvas)
+    assert len(faces) == 2
+    assert faces[0].box_area > 1.6 * faces[1].box_area
+
+
+def test_no_face_is_no_face(mesh):
+    assert mesh.detect(np.full((240, 320, 3), 128, np.uint8)) == ()
+
+
+def test_detector_boxes_mirror_exactly(astronaut):
+    detector = FaceDetector()
+    boxes = detector.boxes(astronaut)
+    of_flipped = detector.boxes(flipped(astronaut), through_mirror=True)
+    detector.close()
+    width = astronaut.shape[1]
+    assert len(boxes) == 1
+    assert [(width - right, top, width - left, bottom)
+            for left, top, right, bottom in of_flipped] == list(boxes)

@@ -1,0 +1,82 @@
+"""What makes a face unassessable is named, and a mirror changes none of it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from stroke_side_monitor.perception import crop, frame, quality
+from stroke_side_monitor.perception.face_mesh import FaceMesh
+from stroke_side_monitor.perception.quality import BlinkDetector, QualityLimits
+
+
+@pytest.fixture(scope='module')
+def mesh():
+    mesh = FaceMesh(tracking=False)
+    yield mesh
+    mesh.close()
+
+
+def judged(mesh, picture, limits=None):
+    face, = mesh.detect(picture)
+    return quality.judge(face, frame.normalise(face), crop.aligned_crop(picture, face),
+                         limits or QualityLimits(max_yaw_deg=40, max_pitch_deg=40,
+                                                 max_roll_deg=40, min_interocular_px=30))
+
+
+def test_a_good_face_has_no_reasons(mesh, astronaut):
+    assert judged(mesh, astronaut).reasons == ()
+
+
+def test_a_small_face_is_too_small(mesh, astronaut):
+    small = cv2.resize(astronaut, (300, 300), interpolation=cv2.INTER_AREA)
+    assert 'too_small' in judged(mesh, small, QualityLimits(
+        max_yaw_deg=40, max_pitch_deg=40, max_roll_deg=40)).reasons
+
+
+def test_pose_beyond_its_limit_is_named(mesh, astronaut):
+    tilted = cv2.warpAffine(astronaut, cv2.getRotationMatrix2D((224, 120), 25, 1.0), (512, 512))
+    limits = QualityLimits(max_yaw_deg=40, max_pitch_deg=40, min_interocular_px=30)
+    assert judged(mesh, tilted, limits).reasons == ('roll',)
+
+
+@pytest.mark.parametrize(('gain', 'offset', 'reason'), [(0.15, 0, 'too_dark'),
+                                                        (0.25, 190, 'too_bright')])
+def test_bad_light_is_named(mesh, astronaut, gain, offset, reason):
+    picture = (astronaut * gain + offset).astype(np.uint8)
+    assert reason in judged(mesh, picture).reasons
+
+
+def test_blur_is_named(mesh, astronaut):
+    assert 'blurred' in judged(mesh, cv2.GaussianBlur(astronaut, (0, 0), 6)).reasons
+
+
+def test_a_face_cut_by_the_border_is_named(mesh, astronaut):
+    face, = mesh.detect(astronaut)
+    chin = int(face.pixels()[:, 1].max())
+    assert 'cut_by_border' in judged(mesh, astronaut[:chin - 12]).reasons
+
+
+def test_a_mirror_changes_no_figure(mesh, astronaut):
+    face, = mesh.detect(astronaut)
+    flipped = np.ascontiguousarray(astronaut[:, ::-1])
+    limits = QualityLimits()
+    direct = quality.judge(face, frame.normalise(face), crop.aligned_crop(astronaut, face), limits)
+    mirrored = quality.judge(face.mirrored(), frame.normalise(face.mirrored()),
+                             crop.aligned_crop(flipped, face.mirrored()), limits)
+    assert mirrored == direct
+
+
+def test_a_blink_is_told_from_an_eye_that_is_always_narrow():
+    blinks = BlinkDetector()
+    assert not any(blinks.add(4.0, 9.0) for _ in range(60))
+    assert blinks.add(1.5, 9.0)
+    assert blinks.add(4.0, 3.0)
+    assert not blinks.add(4.0, 9.0)
+
+
+def test_the_blink_memory_ends_with_the_person():
+    blinks = BlinkDetector()
+    for _ in range(60):
+        blinks.add(9.0, 9.0)
+    blinks.reset()
+    assert not blinks.add(4.0, 4.0)
