@@ -7,14 +7,16 @@ its version. It never normalises pixel values; that belongs to the classifier.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks
-from stroke_side_monitor.perception.face_mesh import FaceLandmarks
+
+if TYPE_CHECKING:  # the trainer reads VERSION and SIZE where mediapipe cannot be installed
+    from stroke_side_monitor.perception.face_mesh import FaceLandmarks
 
 VERSION = 'eye-aligned-brow-to-chin-1'
 SIZE = 224

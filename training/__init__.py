@@ -1,0 +1,1 @@
+"""Offline: labelled pictures → a quantised side classifier. Nothing here runs on the robot."""
