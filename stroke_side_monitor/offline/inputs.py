@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
     """
     from rosbags.highlevel import AnyReader, AnyReaderError  # only bags need it
     try:
-        with AnyReader([path], default_typestore=_typestore()) as reader:
+        with AnyReader([path], default_typestore=typestore()) as reader:
             images = _image_connections(reader.connections, topic)
             cues = [one for one in reader.connections if one.msgtype == CUE]
             for connection, received_ns, raw in reader.messages(images + cues):
@@ -174,8 +175,11 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
         raise InputError(f'not a readable bag ({error}); run "ros2 bag reindex" on it') from error
 
 
-def _typestore() -> Any:
-    """ROS's own types, and ours for bags that carry no definitions (recorded before Iron)."""
+def typestore() -> Any:
+    """ROS's own types and, where stroke_side_msgs is installed, ours, as a rosbags Typestore.
+
+    Bags recorded before Iron carry no definitions and cannot be read without.
+    """
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
     store = get_typestore(Stores.ROS2_HUMBLE)
     for definition in _message_definitions():
@@ -185,15 +189,16 @@ def _typestore() -> Any:
 
 
 def _message_definitions() -> list[Path]:
-    try:
-        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-    except ImportError:
-        return []  # no ROS here; bags then have to carry the definitions, as all newer ones do
-    try:
-        share = Path(get_package_share_directory('stroke_side_msgs'))
-    except PackageNotFoundError:
-        return []
-    return sorted((share / 'msg').glob('*.msg'))
+    found = find_spec('stroke_side_msgs')
+    if found is None or found.origin is None:
+        return []  # not installed; bags then have to carry the definitions, as all newer ones do
+    # Beside the module, as pip and colcon both install it, not over AMENT_PREFIX_PATH:
+    # that is only set where a ROS installation has been sourced.
+    for prefix in Path(found.origin).parents:
+        definitions = sorted((prefix / 'share' / 'stroke_side_msgs' / 'msg').glob('*.msg'))
+        if definitions:
+            return definitions
+    return []
 
 
 def _image_connections(connections: Sequence[Any], topic: str | None) -> list[Any]:
