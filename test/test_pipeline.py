@@ -1,0 +1,209 @@
+"""From pixels to an assessment, on a real face, its mirror image and the simulated patient."""
+
+import dataclasses
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor.assessment.norms import NormsError
+from stroke_side_monitor.assessment.terms import Basis, Grade, Side
+from stroke_side_monitor.perception.side_classifier import ModelError
+from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
+from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.portrait import portrait
+from stroke_side_monitor.simulation.session import Session, SessionPlan
+from stroke_side_monitor.simulation.still import simulate_still
+
+# The astronaut's photograph shows 39 px between the eyes.
+SETTINGS = PipelineSettings(min_interocular_px=20.0)
+
+
+@pytest.fixture(scope='module')
+def stills():
+    pipeline = Pipeline(SETTINGS, video=False)
+    yield pipeline
+    pipeline.close()
+
+
+@pytest.fixture(scope='module')
+def patient(astronaut):
+    return portrait(astronaut, 'astronaut')
+
+
+def flipped(picture):
+    return np.ascontiguousarray(picture[:, ::-1])
+
+
+def same(left, right):
+    """Equal, NaN being equal to NaN."""
+    if isinstance(left, float) and isinstance(right, float):
+        return left == right or (math.isnan(left) and math.isnan(right))
+    return left == right
+
+
+def assert_mirrored(direct, mirrored):
+    """The assessment of a mirrored picture: sides swapped, everything else equal bit for bit."""
+    swapped = {'p_left': 'p_right', 'p_right': 'p_left'}
+    for field in dataclasses.fields(direct.side):
+        value = getattr(direct.side, field.name)
+        other = getattr(mirrored.side, swapped.get(field.name, field.name))
+        if field.name == 'side':
+            other = other.mirrored
+        elif field.name in ('landmark_score', 'eye_score', 'classifier_score'):
+            other = -other
+        assert same(value, other), field.name
+    for field in dataclasses.fields(direct.severity):
+        assert same(getattr(direct.severity, field.name), getattr(mirrored.severity, field.name))
+    assert mirrored.metrics == {name: -value for name, value in direct.metrics.items()}
+    assert mirrored.z == {name: -value for name, value in direct.z.items()}
+
+
+def drooping(patient, side, severity=1.0):
+    rgb, _ = simulate_still(patient, Palsy.of(side, severity, 'central'), 'smile')
+    return rgb
+
+
+@pytest.mark.parametrize('side', [Side.LEFT, Side.RIGHT])
+def test_a_simulated_palsy_is_found_on_the_patients_side(stills, patient, side):
+    assessment = stills.assess(drooping(patient, side), 0.0)
+    assert assessment.side.side is side
+    assert assessment.side.confidence > 0.5
+    assert assessment.severity.basis is Basis.STATIC
+    assert assessment.severity.grade not in (Grade.UNKNOWN, Grade.NORMAL)
+
+
+def test_a_healthy_face_is_none_and_not_unknown(stills, astronaut):
+    assessment = stills.assess(astronaut, 0.0)
+    assert assessment.side.side is Side.NONE
+    assert assessment.side.reasons == ()
+
+
+@pytest.mark.parametrize('side', [Side.LEFT, Side.NONE, Side.RIGHT])
+def test_a_mirrored_still_swaps_the_side_bit_for_bit(stills, patient, side):
+    rgb = drooping(patient, side)
+    assert_mirrored(stills.assess(rgb, 0.0), stills.assess(flipped(rgb), 0.0))
+
+
+def test_input_mirrored_undoes_the_mirror(stills, patient):
+    rgb = drooping(patient, Side.LEFT)
+    undoing = Pipeline(dataclasses.replace(SETTINGS, input_mirrored=True), video=False)
+    direct, undone = stills.assess(rgb, 0.0), undoing.assess(flipped(rgb), 0.0)
+    undoing.close()
+    assert undone.side == direct.side
+    assert undone.metrics == direct.metrics
+    # The face region is that of the picture as received.
+    left, top, width, height = direct.view.box_px
+    assert undone.view.box_px == (rgb.shape[1] - left - width, top, width, height)
+
+
+def test_a_mirrored_video_swaps_every_frame_bit_for_bit(patient):
+    plan = SessionPlan(exercises=('smile',), first_rest_s=1.0, rest_s=0.5, hold_s=0.5, fps=10.0)
+    session = Session(patient, Palsy.of(Side.LEFT, 0.8, 'peripheral'), plan, seed=4)
+    direct, mirrored = Pipeline(SETTINGS, video=True), Pipeline(SETTINGS, video=True)
+    for pipeline in (direct, mirrored):
+        pipeline.cue('smile', True, session.cues[0].stamp_ns * 1e-9)
+    blank = np.zeros((480, 640, 3), np.uint8)
+    for index, frame in enumerate(session):
+        rgb = blank if index in (12, 13) else frame.rgb  # the face is lost and found again
+        stamp = frame.truth.stamp_ns * 1e-9
+        assert_mirrored(direct.assess(rgb, stamp), mirrored.assess(flipped(rgb), stamp))
+    results = direct.finish(), mirrored.finish()
+    for pipeline in (direct, mirrored):
+        pipeline.close()
+    for one, other in zip(*results, strict=True):
+        assert (one.excursion_left, one.excursion_right) == (
+            other.excursion_right, other.excursion_left)
+
+
+def test_the_patients_left_is_where_the_landmarks_say(stills, astronaut):
+    view = stills.assess(astronaut, 0.0).view
+    assert view.points[lm.COMMISSURE_LEFT, 0] > 10 > -10 > view.points[lm.COMMISSURE_RIGHT, 0]
+
+
+def test_no_face_is_unknown_with_its_reason(stills):
+    assessment = stills.assess(np.full((480, 640, 3), 127, np.uint8), 0.0)
+    assert (assessment.side.side, assessment.side.reasons) == (Side.UNKNOWN, ('no_face',))
+    assert (assessment.severity.grade, assessment.severity.reasons) == (Grade.UNKNOWN,
+                                                                        ('no_face',))
+    assert assessment.metrics == {}
+
+
+def test_two_faces_alike_are_unknown(stills, astronaut):
+    face = astronaut[:300, 60:390]
+    assessment = stills.assess(np.hstack([face, face]), 0.0)
+    assert assessment.side.side is Side.UNKNOWN
+    assert 'several_faces' in assessment.side.reasons
+
+
+def test_a_smaller_second_face_is_mentioned_but_does_not_silence(stills, astronaut):
+    face = astronaut[:300, 60:390]
+    small = np.full_like(face, 200)
+    smaller = cv2.resize(face, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+    small[:smaller.shape[0], :smaller.shape[1]] = smaller
+    assessment = stills.assess(np.hstack([small, face]), 0.0)
+    assert assessment.side.side is Side.NONE
+    assert assessment.side.reasons == ('several_faces',)
+
+
+def test_a_failed_gate_is_unknown_although_everything_was_measured(astronaut):
+    strict = Pipeline(PipelineSettings(min_interocular_px=400.0), video=False)
+    assessment = strict.assess(astronaut, 0.0)
+    strict.close()
+    assert assessment.side.side is Side.UNKNOWN
+    assert 'too_small' in assessment.side.reasons
+    assert assessment.metrics != {}
+
+
+def test_another_person_starts_afresh(patient, astronaut):
+    """A face that comes up elsewhere must not inherit the droop of the one before."""
+    session = Session(patient, Palsy.of(Side.LEFT, 1.0, 'peripheral'),
+                      SessionPlan(exercises=(), first_rest_s=2.0, head_motion=0.0), seed=1)
+    pipeline = Pipeline(SETTINGS, video=True)
+    for frame in session:
+        before = pipeline.assess(frame.rgb, frame.truth.stamp_ns * 1e-9)
+    assert not math.isnan(before.side.landmark_score)
+    stamp = frame.truth.stamp_ns * 1e-9
+    elsewhere = np.full((480, 640, 3), 90, np.uint8)
+    small = cv2.resize(astronaut[:300, 100:350], None, fx=0.9, fy=0.9)
+    elsewhere[-small.shape[0]:, :small.shape[1]] = small
+    seen = (pipeline.assess(elsewhere, stamp + 0.04 * index) for index in range(1, 6))
+    after = next(assessment for assessment in seen if assessment.view.face is not None)
+    pipeline.close()
+    assert (after.side.side, after.side.reasons) == (Side.UNKNOWN, ('warming_up',))
+
+
+def test_reset_forgets_the_patient(patient):
+    session = Session(patient, Palsy.of(Side.LEFT, 1.0, 'peripheral'),
+                      SessionPlan(exercises=(), first_rest_s=1.0, head_motion=0.0), seed=1)
+    pipeline = Pipeline(SETTINGS, video=True)
+    for frame in session:
+        assessment = pipeline.assess(frame.rgb, frame.truth.stamp_ns * 1e-9)
+    assert assessment.side.side is not Side.UNKNOWN
+    pipeline.reset()
+    again = pipeline.assess(session.frame(0).rgb, session.frame(0).truth.stamp_ns * 1e-9)
+    pipeline.close()
+    assert again.side.reasons == ('warming_up',)
+
+
+def test_every_frame_reports_what_it_cost(stills, astronaut):
+    timings = stills.assess(astronaut, 0.0).timings_ms
+    assert set(timings) == {'mesh', 'crop', 'assess', 'classify'}
+    assert all(value > 0 for value in timings.values())
+
+
+def test_without_the_classifier_the_landmarks_speak_alone(patient):
+    alone = Pipeline(dataclasses.replace(SETTINGS, use_classifier=False), video=False)
+    assessment = alone.assess(drooping(patient, Side.RIGHT), 0.0)
+    alone.close()
+    assert assessment.side.side is Side.RIGHT
+    assert math.isnan(assessment.side.classifier_score)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(NormsError, match='make norms'):
+        Pipeline(SETTINGS, video=False, norms_path=tmp_path / 'absent.yaml')
+    with pytest.raises(ModelError, match=r'absent\.tflite'):
+        Pipeline(SETTINGS, video=False, model_path=tmp_path / 'absent.tflite')
