@@ -283,7 +283,8 @@ class Pipeline:
     def _unassessable(self, stamp_s: float, view: View, measured: Mapping[str, float],
                       z: Mapping[str, float]) -> Assessment:
         finished = self._exercises.add(stamp_s, None)
-        return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons),
+        evidence = Evidence(side.mouth_score(z), side.eye_score(z)) if z else None
+        return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons, evidence),
                           severity.unknown_severity(view.reasons), view, measured, z, finished)
 
 

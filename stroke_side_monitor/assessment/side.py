@@ -200,12 +200,16 @@ class SideFilter:
         decision = decide(self._median(), rule, self._side)
         return self._with_stability(decision, stamp_s)
 
-    def miss(self, stamp_s: float, reasons: tuple[str, ...]) -> SideDecision:
-        """A frame that could not be assessed: UNKNOWN now, the window goes on ageing."""
+    def miss(self, stamp_s: float, reasons: tuple[str, ...], evidence: Evidence | None = None
+             ) -> SideDecision:
+        """A frame that could not be assessed: UNKNOWN now, the window goes on ageing.
+
+        What was measured all the same is passed on, for the record.
+        """
         self._forget_before(stamp_s - self._window_s)
         if not self._recent:
             self._side = Side.UNKNOWN
-        return unknown_side(reasons)
+        return unknown_side(reasons, evidence)
 
     def _forget_before(self, stamp_s: float) -> None:
         while self._recent and self._recent[0][0] < stamp_s:
