@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ModelError, NormsError, resources.ResourceMissingError) as error:
         print(f'assess: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('assess: interrupted; nothing was written', file=sys.stderr)
+        return 130
     print(f'{len(found)} inputs, {failed} could not be assessed; results in {parsed.out}')
     return 1 if failed else 0
 

@@ -1,0 +1,174 @@
+"""`assess` as a user runs it: pictures, videos and bags in, whole files or none out."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stroke_side_monitor import assess
+from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.portrait import portrait
+from stroke_side_monitor.simulation.recording import write_bag, write_video
+from stroke_side_monitor.simulation.session import Session, SessionPlan
+from stroke_side_monitor.simulation.still import simulate_still
+
+PLAN = SessionPlan(exercises=('smile',), first_rest_s=2.0, rest_s=1.0, hold_s=1.5, fps=10.0,
+                   head_motion=0.3, camera=0.3)
+KEYS = {'input', 'stamp_s', 'side', 'confidence', 'p_left', 'p_none', 'p_right', 'M', 'E',
+        'symmetry_index', 'grade', 'basis', 'mouth_severity', 'eye_severity', 'reasons',
+        'yaw_deg', 'pitch_deg', 'roll_deg', 'metrics', 'z'}
+
+
+@pytest.fixture(scope='module')
+def patient(astronaut):
+    return portrait(astronaut, 'astronaut')
+
+
+@pytest.fixture(scope='module')
+def session(patient):
+    return Session(patient, Palsy.of(Side.RIGHT, 0.9, 'central'), PLAN, seed=2)
+
+
+@pytest.fixture
+def pictures(tmp_path, patient):
+    """left.jpg, right.png and the mirror image of left in a folder below."""
+    folder = tmp_path / 'pictures'
+    (folder / 'deeper').mkdir(parents=True)
+    framed = patient.framed(640, 480, 110.0)
+    for side, name in ((Side.LEFT, 'left.jpg'), (Side.RIGHT, 'right.png')):
+        rgb, _ = simulate_still(framed, Palsy.of(side, 1.0, 'central'), 'smile')
+        cv2.imwrite(str(folder / name), rgb[:, :, ::-1])
+        if side is Side.LEFT:
+            cv2.imwrite(str(folder / 'deeper' / 'mirrored.png'),
+                        np.ascontiguousarray(rgb[:, ::-1, ::-1]))
+    return folder
+
+
+def run(*arguments):
+    return assess.main([str(argument) for argument in arguments])
+
+
+def lines(out):
+    return [json.loads(line) for line in (out / 'assessments.jsonl').read_text().splitlines()]
+
+
+def by_name(out):
+    return {Path(record['input']).name: record for record in lines(out)}
+
+
+def test_pictures_in_folders_are_assessed_on_the_patients_side(pictures, tmp_path):
+    out = tmp_path / 'out'
+    assert run(pictures, '--out', out) == 0
+    sides = {name: record['side'] for name, record in by_name(out).items()}
+    assert sides == {'left.jpg': 'left', 'right.png': 'right', 'mirrored.png': 'right'}
+    assert all(record.keys() >= KEYS for record in lines(out))
+    with (out / 'summary.csv').open() as file:
+        assert {Path(row['input']).name: row['side'] for row in csv.DictReader(file)} == sides
+    with (out / 'asymmetry.csv').open() as file:
+        rows = {Path(row['input']).name: row for row in csv.DictReader(file)}
+    assert float(rows['left.jpg']['mouth.commissure_height']) > 1.0
+    assert float(rows['right.png']['z.mouth.commissure_height']) < -1.0
+
+
+def test_mirrored_swaps_the_side_and_nothing_else(pictures, tmp_path):
+    run(pictures / 'deeper', '--out', tmp_path / 'as_is')
+    run(pictures / 'deeper', '--out', tmp_path / 'undone', '--mirrored')
+    as_is, = lines(tmp_path / 'as_is')
+    undone, = lines(tmp_path / 'undone')
+    assert (as_is['side'], undone['side']) == ('right', 'left')
+    assert undone['symmetry_index'] == as_is['symmetry_index']
+    assert undone['M'] == -as_is['M']
+
+
+def test_bad_inputs_are_named_and_the_rest_goes_on(pictures, tmp_path, capsys):
+    jpeg = (pictures / 'left.jpg').read_bytes()
+    (pictures / 'cut.jpg').write_bytes(jpeg[:len(jpeg) // 2])
+    (pictures / 'noise.png').write_bytes(os.urandom(2000))
+    (pictures / 'empty.jpg').write_bytes(b'')
+    (pictures / 'broken.mp4').write_bytes(os.urandom(5000))
+    note = tmp_path / 'note.txt'
+    note.write_text('not a picture')
+    out = tmp_path / 'out'
+    assert run(pictures, note, tmp_path / 'absent.png', '--out', out) == 1
+    records = by_name(out)
+    failed = {name for name, record in records.items() if 'error' in record}
+    assert failed == {'cut.jpg', 'noise.png', 'empty.jpg', 'broken.mp4', 'note.txt', 'absent.png'}
+    assert records['left.jpg']['side'] == 'left'
+    told = capsys.readouterr().err
+    assert all(name in told for name in failed)
+
+
+def test_a_picture_without_a_face_is_unknown_and_no_error(tmp_path):
+    cv2.imwrite(str(tmp_path / 'wall.png'), np.full((480, 640, 3), 180, np.uint8))
+    assert run(tmp_path / 'wall.png', '--out', tmp_path / 'out') == 0
+    record, = lines(tmp_path / 'out')
+    assert (record['side'], record['reasons'], record['M']) == ('unknown', ['no_face'], None)
+
+
+def test_several_processes_give_the_same_lines(pictures, tmp_path):
+    run(pictures, '--out', tmp_path / 'one')
+    run(pictures, '--out', tmp_path / 'two', '--jobs', 2)
+    assert lines(tmp_path / 'one') == lines(tmp_path / 'two')
+
+
+def test_a_video_is_assessed_second_by_second_or_frame_by_frame(session, tmp_path):
+    video = tmp_path / 'session.mp4'
+    write_video(session, video)
+    assert run(video, '--out', tmp_path / 'seconds') == 0
+    assert run(video, '--out', tmp_path / 'frames', '--per', 'frame') == 0
+    seconds, frames = lines(tmp_path / 'seconds'), lines(tmp_path / 'frames')
+    assert len(frames) == len(session)
+    assert sum(record['frames'] for record in seconds) == len(session)
+    assert 'right' in {record['side'] for record in seconds}
+    assert 'left' not in {record['side'] for record in seconds}
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_bag_is_assessed_with_the_cues_it_holds(session, tmp_path, storage):
+    write_bag(session, tmp_path / 'bag', storage=storage)
+    assert run(tmp_path / 'bag', '--out', tmp_path / 'out') == 0
+    records = lines(tmp_path / 'out')
+    assert records[-1]['basis'] == 'dynamic'
+    assert records[-1]['side'] == 'right'
+    assert run(tmp_path / 'bag', '--out', tmp_path / 'again') == 0
+    assert lines(tmp_path / 'again') == records
+
+
+def test_the_topic_of_a_bag_can_be_named_wrongly(session, tmp_path, capsys):
+    write_bag(session, tmp_path / 'bag')
+    assert run(tmp_path / 'bag', '--out', tmp_path / 'out', '--topic', '/nowhere') == 1
+    assert 'no image topic /nowhere; the bag has /' in capsys.readouterr().err
+
+
+def test_annotated_pictures_are_written(pictures, tmp_path):
+    run(pictures, '--out', tmp_path / 'out', '--overlay')
+    written = sorted(path.name for path in (tmp_path / 'out' / 'overlay').iterdir())
+    assert [name.split('_', 1)[1] for name in written] == ['mirrored.jpg', 'left.jpg', 'right.jpg']
+    drawn = cv2.imread(str(tmp_path / 'out' / 'overlay' / written[1]))
+    assert drawn.shape == (480, 640, 3)
+
+
+def test_an_interrupted_run_leaves_nothing_half_written(pictures, tmp_path):
+    for index in range(200):
+        os.link(pictures / 'right.png', pictures / f'copy{index:03d}.png')
+    out = tmp_path / 'out'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'stroke_side_monitor.assess', str(pictures), '--out', str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    partial = out / '.assessments.jsonl.partial'
+    while not (partial.exists() and partial.stat().st_size > 0):
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130
+    assert b'interrupted' in told
+    assert b'Traceback' not in told
+    assert list(out.iterdir()) == []
