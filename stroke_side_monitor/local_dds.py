@@ -10,6 +10,9 @@ import random
 import socket
 from collections.abc import MutableMapping
 
+from stroke_side_monitor.resources import config_path
+
+_FAST_DDS_2 = ('humble', 'jazzy')
 # Up to 101 the ports DDS derives from a domain stay below Linux's ephemeral ones:
 # https://docs.ros.org/en/jazzy/Concepts/Intermediate/About-Domain-ID.html
 FIRST_DOMAIN, LAST_DOMAIN = 1, 101
@@ -25,25 +28,32 @@ def keep_local(environment: MutableMapping[str, str], large_messages: bool = Tru
 
     Args:
         environment: os.environ, or the environment of a process to be started.
-        large_messages: use Fast DDS's transports for messages above 64 kB; without them raw
-            images over best-effort QoS are nearly all lost between processes.
+        large_messages: give Fast DDS the shared memory that raw images need between processes;
+            without it nearly all of them are lost over best-effort QoS.
 
     Returns:
         The ROS_DOMAIN_ID, 1..101, claimed until this process ends.
 
     Raises:
         NoDomainFreeError: 101 other runs are under way.
+        ResourceMissingError: config/fastdds_local.xml is missing.
     """
+    distribution = environment.get('ROS_DISTRO', '')
     domain = _claim_domain()
     environment['ROS_DOMAIN_ID'] = str(domain)
-    if environment.get('ROS_DISTRO') == 'humble':
+    if distribution == 'humble':
         environment['ROS_LOCALHOST_ONLY'] = '1'
     else:
         environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
         environment.pop('ROS_STATIC_PEERS', None)
     if large_messages:
-        environment['FASTDDS_BUILTIN_TRANSPORTS'] = 'LARGE_DATA'
+        environment[profile_variable(distribution)] = str(config_path('fastdds_local.xml'))
     return domain
+
+
+def profile_variable(distribution: str) -> str:
+    """The variable in which Fast DDS looks for its profiles file, by ROS_DISTRO ('': newest)."""
+    return f'FAST{"RTPS" if distribution in _FAST_DDS_2 else "DDS"}_DEFAULT_PROFILES_FILE'
 
 
 def _claim_domain() -> int:

@@ -25,7 +25,7 @@ from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Here and not in a fixture: it must hold before any test module imports rclpy.
-DOMAIN = keep_local(os.environ, large_messages=False)
+DOMAIN = keep_local(os.environ)
 
 
 @pytest.fixture(scope='session')
