@@ -86,7 +86,7 @@ class Exercise:
     measure: the course that is looked at, a key of the measured features.
     gate: excursion which the stronger side must reach, mm as MediaPipe sees
         them, or a fraction of the resting lid gap for closure.
-    closure: the excursion is 1 - gap / resting gap.
+    closure: the excursion is the closed fraction of the resting lid gap.
     synkinesis: lid gaps are compared during this movement.
     repetitions: repetitions that must reach the gate before one counts.
     """
@@ -104,8 +104,10 @@ class Exercise:
 
 
 # Movements and gates of spec metrics 7, after Sunnybrook and eFACE; gates own.
+# Smile: 4 mm of lateral plus upward movement are 2.8 mm along the diagonal;
+# 4 mm there would refuse a quarter of healthy posed smiles (docs/clinical.md).
 EXERCISES: Mapping[str, Exercise] = {
-    'smile': Exercise('smile', 4.0, synkinesis=True),
+    'smile': Exercise('smile', 4.0 * _HALF_ROOT, synkinesis=True),
     'eye_close': Exercise('lids', 0.6, closure=True),
     'eye_close_tight': Exercise('lids', 0.6, closure=True),
     'brow_raise': Exercise('brow', 2.5, repetitions=2),
@@ -127,6 +129,9 @@ class ExerciseParameters:
     longest_s: a start without hold time and stop ends by itself after this.
     least_quality: share of frames that must be assessable.
     closed_gap_mm: a lid gap below this counts as closed.
+    closure_seen, closure_true: FaceMesh draws half-closed lids too far open.
+        Closed fraction it sees, and the fraction the lids really have closed by
+        then; straight lines between. Learnt on rendered lids of 16 people.
     item_cuts: r from which the Sunnybrook-like item is 2, 3, 4, 5.
     """
 
@@ -139,6 +144,8 @@ class ExerciseParameters:
     longest_s: float = 15.0
     least_quality: float = 0.5
     closed_gap_mm: float = 1.0
+    closure_seen: tuple[float, ...] = (0.0, 0.07, 0.14, 0.215, 0.285, 0.37, 0.66)
+    closure_true: tuple[float, ...] = (0.0, 0.15, 0.30, 0.45, 0.60, 0.75, 1.00)
     item_cuts: tuple[float, float, float, float] = (0.10, 0.35, 0.60, 0.85)
 
 
@@ -433,8 +440,12 @@ def _examine(findings: _Findings, exercise: Exercise, rest: _Rest | None, moveme
         findings.residual = (1.0 - findings.excursions[0], 1.0 - findings.excursions[1])
     if exercise.synkinesis:
         findings.synkinesis = _synkinesis(rest, peak)
-    _compare_courses(findings, exercise, course, rest.values[_COLUMN[exercise.measure]] * sign,
-                     window[1])
+    at_rest = rest.values[_COLUMN[exercise.measure]] * sign
+    findings.correlation, right, left = _compare_courses(
+        course, at_rest, peak[_COLUMN[exercise.measure]] * sign - at_rest, window[1])
+    # Half the rise of a side that hardly moved is lost in noise.
+    if min(findings.excursions) >= exercise.gate / 2:
+        findings.lag_ms = (left - right) * 1e3
 
 
 _NO_COURSE = np.empty((0, 2))
@@ -472,8 +483,9 @@ def _excursions(exercise: Exercise, rest: _Rest, peak: NDArray[np.float64],
         moved = peak[column] - rest.values[column]
         return max(float(moved[0]), 0.0), max(float(moved[1]), 0.0)
     gaps = np.where(peak[column] < parameters.closed_gap_mm, 0.0, peak[column])
-    closed = 1.0 - gaps / rest.values[column]
-    return max(float(closed[0]), 0.0), max(float(closed[1]), 0.0)
+    right, left = np.interp(
+        1.0 - gaps / rest.values[column], parameters.closure_seen, parameters.closure_true)
+    return float(right), float(left)
 
 
 def _synkinesis(rest: _Rest, peak: NDArray[np.float64]) -> tuple[float, float]:
@@ -484,21 +496,16 @@ def _synkinesis(rest: _Rest, peak: NDArray[np.float64]) -> tuple[float, float]:
     return float(opening[0] / opening[1]), float(opening[1] / opening[0])
 
 
-def _compare_courses(findings: _Findings, exercise: Exercise, course: Course,
-                     rest: NDArray[np.float64], peak_end_s: float) -> None:
+def _compare_courses(course: Course, rest: NDArray[np.float64], peak: NDArray[np.float64],
+                     peak_end_s: float) -> tuple[float, float, float]:
+    """Correlation of the two sides' courses, and when right and left had half their rise, s."""
     smooth = course.smoothed()
     known = ~np.isnan(smooth).any(axis=1)
     stamps_s, moved = course.stamps_s[known], smooth[known] - rest
-    findings.correlation = _correlation(moved[:, 0], moved[:, 1])
-    scale = rest if exercise.closure else np.ones(2)
-    heights = np.array(findings.excursions) * np.abs(scale)
-    # Half the rise of a side that hardly moved is lost in noise.
-    if min(findings.excursions) < exercise.gate / 2:
-        return
     rising = stamps_s <= peak_end_s
-    right, left = (_half_rise_s(stamps_s[rising], moved[rising, side], heights[side] / 2)
+    right, left = (_half_rise_s(stamps_s[rising], moved[rising, side], peak[side] / 2)
                    for side in (0, 1))
-    findings.lag_ms = (left - right) * 1e3
+    return _correlation(moved[:, 0], moved[:, 1]), right, left
 
 
 def _half_rise_s(stamps_s: NDArray[np.float64], course: NDArray[np.float64], half: float) -> float:
