@@ -27,6 +27,8 @@ _CLEAR: Colour = (250, 140, 50)
 _STRONG: Colour = (235, 60, 60)
 _UNKNOWN: Colour = (190, 190, 200)
 
+_TITLE = {Side.UNKNOWN: _UNKNOWN, Side.NONE: _SYMMETRIC, Side.LEFT: _CLEAR, Side.RIGHT: _CLEAR}
+
 _LIPS_RIGHT = (61, 146, 91, 181, 84, 17, 14, 13, 0, 37, 39, 40, 185)
 _LIPS_LEFT = (291, 375, 321, 405, 314, 17, 14, 13, 0, 267, 269, 270, 409)
 _EYE_RIGHT = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
@@ -110,9 +112,7 @@ def _draw_caption(picture: NDArray[np.uint8], assessment: Assessment) -> None:
     band = round(78 * unit)
     picture[:band] = (picture[:band] * 0.25 + np.array(_DARK) * 0.75).astype(np.uint8)
     title, details = caption(assessment)
-    side = assessment.side
-    colour = _UNKNOWN if side.side is Side.UNKNOWN else severity_colour(
-        side.landmark_score if side.side is not Side.NONE else 0.0)
+    colour = _TITLE[assessment.side.side]
     left = round(14 * unit)
     _text(picture, title, (left, round(34 * unit)), 1.1 * unit, colour)
     _text(picture, details, (left, round(66 * unit)), 0.72 * unit, _WHITE)

@@ -191,15 +191,23 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
 
 def movement_asymmetry(results: Sequence[ExerciseResult],
                        parameters: SeverityParameters = DEFAULTS) -> float:
-    """D over all usable exercises, weighted as in the index; NaN without one.
+    """D of the half of the face, lower or upper, that moves more unevenly; NaN without one.
+
+    Each half is weighted as in the index. They are not averaged with each other:
+    a central palsy spares the upper face, which must not talk the lower one well.
 
     -1..1, positive: the PATIENT's left side moves less.
     """
     movements = _pool(results, parameters.repetitions)
-    if not movements:
-        return math.nan
-    weight = sum(WEIGHTS[name] for name in movements)
-    return sum(WEIGHTS[name] * movement.asymmetry for name, movement in movements.items()) / weight
+    halves = [[name for name in movements if (name in _LOWER_FACE) is lower]
+              for lower in (True, False)]
+    return max((_weighted_asymmetry(movements, names) for names in halves if names),
+               key=abs, default=math.nan)
+
+
+def _weighted_asymmetry(movements: Mapping[str, _Movement], names: Sequence[str]) -> float:
+    weight = sum(WEIGHTS[name] for name in names)
+    return sum(WEIGHTS[name] * movements[name].asymmetry for name in names) / weight
 
 
 def region_severity(score: float, cuts: tuple[float, float, float]) -> RegionSeverity:
