@@ -458,6 +458,8 @@ def _peak_window(course: Course, length_s: float) -> tuple[float, float] | None:
     One window for both sides: each side's own best would flatter the weaker
     one, whose noise also has a best half second.
     """
+    if not len(course):
+        return None
     smooth = course.smoothed().sum(axis=1)
     known = ~np.isnan(smooth)
     total = np.concatenate([[0.0], np.cumsum(np.where(known, smooth, 0.0))])
@@ -465,7 +467,7 @@ def _peak_window(course: Course, length_s: float) -> tuple[float, float] | None:
     firsts = np.arange(len(course))
     lasts = np.searchsorted(course.stamps_s, course.stamps_s + length_s, side='right')
     # A window cut off by the end of the exercise would be shorter than asked.
-    whole = course.stamps_s + length_s <= course.stamps_s[-1] + 1e-6 if len(course) else []
+    whole = course.stamps_s + length_s <= course.stamps_s[-1] + 1e-6
     counts = count[lasts] - count[firsts]
     usable = (counts >= _LEAST_PEAK_FRAMES) & whole
     if not usable.any():

@@ -178,6 +178,15 @@ def test_mostly_lost_frames_make_it_invalid_not_wrong(face_course):
     assert (result.valid, result.reasons) == (False, ('too_few_frames',))
 
 
+def test_an_exercise_of_which_no_frame_was_seen_is_invalid(face_course):
+    course = face_course().rest(2)
+    course.time_s = 10.0
+    course.rest(1)
+    result, = play(course.frames, [('smile', True, 3.0), ('smile', False, 5.0)])
+    assert (result.valid, result.reasons) == (False, ('rest_missing', 'too_few_frames'))
+    assert result.quality == 0.0
+
+
 def test_without_a_second_of_rest_there_is_nothing_to_compare_with(face_course):
     course = face_course().rest(0.8).move('smile', 8, 4, 3)
     result, = play(course.frames, [('smile', True, 0.8), ('smile', False, 3.8)])
