@@ -135,8 +135,10 @@ TABLE: tuple[Parameter, ...] = (
              live=True, least=0.0, most=20.0),
     _setting('eye_on', 'Eye score |E| from which a side is named when the mouth names none.',
              unit='SD', live=True, least=0.1, most=20.0),
-    _setting('conflict_below', 'A classifier naming the other side makes the answer UNKNOWN '
-             'while |M| is below this.', unit='SD', live=True, least=0.0, most=20.0),
+    _setting('movement_on', 'Asymmetry |D| of commanded movements from which they name a side.',
+             live=True, least=0.05, most=1.0),
+    _setting('conflict_below', 'A classifier or a movement naming the other side makes the '
+             'answer UNKNOWN while |M| is below this.', unit='SD', live=True, least=0.0, most=20.0),
 )
 BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in TABLE}
 
@@ -191,8 +193,8 @@ def refusal_of_change(node: Node, changes: Iterable[RosParameter]) -> str:
 
 def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
     """The part of the values that the pipeline works by."""
-    names = [field.name for field in dataclasses.fields(PipelineSettings)]
-    chosen: dict[str, Any] = {name: values[name] for name in names}
+    names = {field.name for field in dataclasses.fields(PipelineSettings)}
+    chosen: dict[str, Any] = {name: values[name] for name in values if name in names}
     return PipelineSettings(**chosen)
 
 
