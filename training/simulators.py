@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -189,17 +190,19 @@ def _spline_warp(rgb: Picture, at: Points, offset: Points) -> Picture:
 def _enlarge(field: NDArray[np.float64], width: int, height: int) -> NDArray[np.float32]:
     # warpAffine, not resize: grid nodes lie ON the first and last pixel.
     scale = np.array([[(_GRID - 1) / (width - 1), 0, 0], [0, (_GRID - 1) / (height - 1), 0]])
-    return cv2.warpAffine(field.astype(np.float32), scale, (width, height),
-                          flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_REPLICATE)
+    offset: NDArray[Any] = cv2.warpAffine(
+        field.astype(np.float32), scale, (width, height),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    return offset
 
 
 def _remap(rgb: Picture, offset: NDArray[np.float32]) -> Picture:
     height, width = rgb.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32),
                                 np.arange(height, dtype=np.float32))
-    return cv2.remap(rgb, columns + offset[..., 0], rows + offset[..., 1], cv2.INTER_CUBIC,
-                     borderMode=cv2.BORDER_REPLICATE)
+    moved: NDArray[Any] = cv2.remap(rgb, columns + offset[..., 0], rows + offset[..., 1],
+                                    cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return moved
 
 
 def _smooth_fold(rgb: Picture, points: Points, axes: HeadAxes, sign: int, strength: float
@@ -207,8 +210,8 @@ def _smooth_fold(rgb: Picture, points: Points, axes: HeadAxes, sign: int, streng
     ala = landmarks.ALA_LEFT if sign > 0 else landmarks.ALA_RIGHT
     cheek = 436 if sign > 0 else 216
     mask = np.zeros(rgb.shape[:2], np.float32)
-    start, end = (tuple(int(v) for v in points[i]) for i in (ala, cheek))
-    cv2.line(mask, start, end, 1.0, max(1, int(10 * axes.pixel_per_mm)))
+    start, end = ([int(v) for v in points[i]] for i in (ala, cheek))
+    cv2.line(mask, start, end, (1.0,), max(1, int(10 * axes.pixel_per_mm)))
     mask = cv2.GaussianBlur(mask, (0, 0), 4 * axes.pixel_per_mm)[..., None] * strength
     smooth = cv2.GaussianBlur(rgb, (0, 0), 2.5 * axes.pixel_per_mm)
     return np.clip(rgb * (1 - mask) + smooth * mask, 0, 255).astype(np.uint8)
@@ -333,7 +336,7 @@ WARPS: dict[str, Callable[[Picture, Points, Palsy, np.random.Generator], Picture
 def rephotograph(rgb: Picture, rng: np.random.Generator) -> Picture:
     """Light from one side, gamma, colour cast, blur, low resolution, noise and JPEG, at random."""
     height, width = rgb.shape[:2]
-    picture = rgb.astype(np.float32) / 255.0
+    picture: NDArray[Any] = rgb.astype(np.float32) / 255.0
     angle = rng.uniform(0, 2 * np.pi)
     columns, rows = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     light = 1.0 + rng.uniform(0, 0.35) * (np.cos(angle) * columns + np.sin(angle) * rows)
@@ -349,4 +352,5 @@ def rephotograph(rgb: Picture, rng: np.random.Generator) -> Picture:
     picture = picture + rng.normal(0, rng.uniform(0, 0.03), picture.shape)
     encoded = cv2.imencode('.jpg', (np.clip(picture, 0, 1) * 255).astype(np.uint8),
                            [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    decoded: NDArray[Any] = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return decoded

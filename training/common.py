@@ -1,0 +1,111 @@
+"""What every training command shares: the clear error, output that appears whole, tables.
+
+It imports neither TensorFlow nor MediaPipe, so both environments can use it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger('training')
+
+
+class TrainingError(RuntimeError):
+    """Going on would be meaningless; the text says why and how to mend it, in one line."""
+
+
+def run_command(command: Callable[[], None]) -> int:
+    """Run a command's body; a TrainingError becomes one line on stderr and status 2."""
+    logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stdout)
+    try:
+        command()
+    except TrainingError as error:
+        sys.stderr.write(f'error: {error}\n')
+        return 2
+    return 0
+
+
+@contextmanager
+def appearing_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder that takes `path`'s name when the block ends well, replacing what was there.
+
+    After an error nothing is left of it and `path` is as it was.
+    """
+    hidden = path.with_name(f'.{path.name}.{os.getpid()}.new')
+    hidden.mkdir(parents=True)
+    try:
+        yield hidden
+        old = path.with_name(f'.{path.name}.{os.getpid()}.old')
+        if path.exists():
+            path.rename(old)
+        hidden.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file under a temporary name, then rename: it is never seen half-written."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON, whole or not at all."""
+    write_whole(path, json.dumps(value, indent=2) + '\n')
+
+
+def read_json(path: Path, made_by: str) -> Any:
+    """Read what another command wrote.
+
+    Raises:
+        TrainingError: missing or unreadable; names the command that makes it.
+    """
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise TrainingError(f'cannot read {path} ({error.strerror}); run {made_by} first') \
+            from error
+    except ValueError as error:
+        raise TrainingError(f'{path} is not JSON ({error}); run {made_by} again') from error
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """CSV with a header, whole or not at all."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    with temporary.open('w', newline='') as file:
+        writer = csv.DictWriter(file, columns, restval='', extrasaction='ignore')
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(path)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file; empty cells are empty strings.
+
+    Raises:
+        TrainingError: missing, not UTF-8 text, or without a header.
+    """
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            reader = csv.DictReader(file)
+            rows = [{name.strip(): (value or '').strip() for name, value in row.items() if name}
+                    for row in reader]
+            header = reader.fieldnames
+    except OSError as error:
+        raise TrainingError(f'cannot read {path}: {error.strerror}') from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f'{path} is not a CSV file in UTF-8: {error}') from error
+    if not header:
+        raise TrainingError(f'{path} is empty; its first line must name the columns')
+    return rows

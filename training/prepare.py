@@ -1,0 +1,287 @@
+"""prepare: labelled pictures, folders, videos → face crops in train / validation / test.
+
+Runs in the runtime environment, with the mesh, crop and metrics that the robot uses. It never
+changes its input, and never lets one person or one picture stand on two sides of the split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stroke_side_monitor.assessment import metrics
+from stroke_side_monitor.perception import crop
+from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
+from stroke_side_monitor.perception.frame import DegenerateFaceError, normalise
+from training import splits
+from training.common import (
+    TrainingError,
+    appearing_folder,
+    log,
+    run_command,
+    write_json,
+    write_table,
+)
+from training.sources import LABELS, VIDEOS, Item, Rejection, read_source
+
+SMALLEST_EYE_DISTANCE_PX = 30.0
+# A second face of at least this share of the largest one's area makes the label ambiguous.
+SECOND_FACE_SHARE = 0.25
+COLUMNS = ('file', 'split', 'label', 'group', 'subject', 'severity', 'region', 'source', 'age',
+           'gender', 'ethnicity', 'original', 'exact')
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One face: where its crop was put, what it is, and how it measured."""
+
+    item: Item
+    original: str
+    crop_file: Path
+    print_: splits.Fingerprint
+    measured: Mapping[str, float]
+
+
+def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: float,
+            salt: str = '') -> None:
+    """Read all sources and write the dataset folder `out`, replacing an older one.
+
+    Raises:
+        TrainingError: training on what is left would be meaningless; `out` is untouched.
+    """
+    items, rejected = _read_all(folders, label_frame)
+    work = out.with_name(f'.{out.name}.work')
+    prepared = list(_look_at_all(items, work, rejected, fps))
+    prepared = _without_duplicates(prepared, rejected)
+    if not prepared:
+        raise TrainingError(f'no usable picture among {len(rejected)}: {_reasons(rejected)}')
+    pairs = splits.near_pairs([face.print_ for face in prepared])
+    names = splits.groups([face.item.subject for face in prepared],
+                          [face.item.origin for face in prepared],
+                          [(i, j) for i, j, _ in pairs])
+    sides = splits.assign(names, [face.item.split for face in prepared], salt)
+    splits.check_disjoint(names, [face.print_.exact for face in prepared], sides)
+    check_meaningful([face.item.label for face in prepared], sides)
+    with appearing_folder(out) as folder:
+        rows = _write_crops(folder, prepared, names, sides)
+        write_table(folder / 'dataset.csv', COLUMNS, rows)
+        write_table(folder / 'metrics.csv', ('file', *metrics.UNITS),
+                    [{'file': row['file'], **face.measured}
+                     for row, face in zip(rows, prepared, strict=True)])
+        write_table(folder / 'rejected.csv', ('file', 'reason'), [asdict(r) for r in rejected])
+        write_table(folder / 'near_duplicates.csv', ('first', 'second', 'correlation'),
+                    [{'first': prepared[i].original, 'second': prepared[j].original,
+                      'correlation': f'{c:.4f}'} for i, j, c in pairs])
+        write_json(folder / 'manifest.json', _manifest(rows, rejected, len(pairs)))
+    _clear(work)
+    _report(out, rows, rejected, len(pairs))
+
+
+def check_meaningful(labels: list[str], sides: list[str]) -> None:
+    """Raise TrainingError unless training and test hold both sides."""
+    for split in splits.SPLITS:
+        found = Counter(label for label, side in zip(labels, sides, strict=True) if side == split)
+        missing = [label for label in ('left', 'right') if not found[label]]
+        if missing:
+            raise TrainingError(
+                f'{split} holds no picture labelled {" or ".join(missing)} '
+                f'(it has {dict(found) or "none at all"}); add pictures of more people, or '
+                'state splits in a column split')
+
+
+def _read_all(folders: list[Path], label_frame: str | None) -> tuple[list[Item], list[Rejection]]:
+    items: list[Item] = []
+    rejected: list[Rejection] = []
+    for folder in folders:
+        found, refused = read_source(folder, label_frame)
+        items += found
+        rejected += refused
+    return items, rejected
+
+
+def _look_at_all(items: list[Item], work: Path, rejected: list[Rejection], fps: float
+                 ) -> Iterator[Prepared]:
+    work.mkdir(parents=True, exist_ok=True)
+    mesh = FaceMesh(tracking=False, max_faces=2)
+    for item in tqdm(items, desc='faces', unit='file'):
+        for original, rgb in _pictures(item, fps, rejected):
+            try:
+                yield _look_at(item, original, rgb, mesh, work)
+            except _UnusableError as unusable:
+                rejected.append(Rejection(original, str(unusable)))
+    mesh.close()
+
+
+class _UnusableError(ValueError):
+    """Why one picture cannot be used."""
+
+
+def _pictures(item: Item, fps: float, rejected: list[Rejection]
+              ) -> Iterator[tuple[str, NDArray[Any]]]:
+    if item.path.suffix.lower() in VIDEOS:
+        yield from _frames(item, fps, rejected)
+        return
+    bgr = cv2.imread(str(item.path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        rejected.append(Rejection(str(item.path), 'not a picture that can be decoded'))
+        return
+    yield str(item.path), cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _frames(item: Item, fps: float, rejected: list[Rejection]
+            ) -> Iterator[tuple[str, NDArray[Any]]]:
+    video = cv2.VideoCapture(str(item.path))
+    rate = video.get(cv2.CAP_PROP_FPS)
+    if not video.isOpened() or not rate > 0:
+        rejected.append(Rejection(str(item.path), 'not a video that can be decoded'))
+        return
+    step = max(1, round(rate / fps))
+    number = 0
+    while True:
+        good, bgr = video.read()
+        if not good:
+            break
+        if number % step == 0:
+            yield f'{item.path}#{number}', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        number += 1
+    video.release()
+
+
+def _look_at(item: Item, original: str, rgb: NDArray[np.uint8], mesh: FaceMesh, work: Path
+             ) -> Prepared:
+    print_ = splits.fingerprint(rgb)
+    crop_file = work / f'{print_.exact[:24]}.png'
+    measured_file = crop_file.with_suffix('.json')
+    if not measured_file.is_file():  # else an interrupted run has done this one
+        face = _the_face(rgb, mesh)
+        measured = _measure(rgb, face, mesh)
+        aligned = cv2.cvtColor(crop.aligned_crop(rgb, face), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(crop_file), aligned, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_json(measured_file, {'crop_version': crop.VERSION, 'metrics': measured})
+    measured = json.loads(measured_file.read_text())
+    if measured['crop_version'] != crop.VERSION:
+        raise TrainingError(f'{work} holds crops of version {measured["crop_version"]}; delete it')
+    return Prepared(item, original, crop_file, print_, measured['metrics'])
+
+
+def _the_face(rgb: NDArray[np.uint8], mesh: FaceMesh) -> FaceLandmarks:
+    faces = mesh.detect(rgb)
+    if not faces:
+        raise _UnusableError('no face found')
+    if len(faces) > 1 and faces[1].box_area > SECOND_FACE_SHARE * faces[0].box_area:
+        raise _UnusableError('several faces; crop the picture to the one that the label means')
+    distance = crop.eye_distance_px(faces[0])
+    if distance < SMALLEST_EYE_DISTANCE_PX:
+        raise _UnusableError(f'face too small: {distance:.0f} px between the eyes, '
+                             f'at least {SMALLEST_EYE_DISTANCE_PX:.0f}')
+    return faces[0]
+
+
+def _measure(rgb: NDArray[np.uint8], face: FaceLandmarks, mesh: FaceMesh) -> dict[str, float]:
+    # Both passes averaged: FaceMesh alone has a left/right bias (metrics of record do the same).
+    seen = [face, *mesh.detect(rgb, through_mirror=True)[:1]]
+    try:
+        measured = [metrics.measure_all(normalise(one).points) for one in seen]
+    except DegenerateFaceError as error:
+        raise _UnusableError(str(error)) from error
+    return {name: float(np.mean([one[name] for one in measured])) for name in metrics.UNITS}
+
+
+def _without_duplicates(prepared: list[Prepared], rejected: list[Rejection]) -> list[Prepared]:
+    kept: dict[str, Prepared] = {}
+    contradicting: set[str] = set()
+    for face in prepared:
+        first = kept.setdefault(face.print_.exact, face)
+        if first is face:
+            continue
+        if first.item.label == face.item.label:
+            rejected.append(Rejection(face.original, f'exact duplicate of {first.original}'))
+        else:
+            contradicting.add(face.print_.exact)
+            rejected.append(Rejection(face.original, f'same picture as {first.original}, which is '
+                                      f'labelled {first.item.label}; both left out'))
+    rejected += [Rejection(kept[key].original, 'same picture under another label; both left out')
+                 for key in sorted(contradicting)]
+    return [face for key, face in kept.items() if key not in contradicting]
+
+
+def _write_crops(folder: Path, prepared: list[Prepared], names: list[str], sides: list[str]
+                 ) -> list[dict[str, Any]]:
+    rows = []
+    for number, (face, group, split) in enumerate(zip(prepared, names, sides, strict=True)):
+        file = Path(split) / face.item.label / f'{number:06d}.png'
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(face.crop_file.read_bytes())
+        rows.append({**asdict(replace(face.item, split=split)), 'file': file.as_posix(),
+                     'group': group, 'original': face.original, 'exact': face.print_.exact})
+    return rows
+
+
+def _manifest(rows: list[dict[str, Any]], rejected: list[Rejection], pairs: int
+              ) -> dict[str, Any]:
+    return {
+        'format': 'stroke-side-dataset-1', 'label_frame': 'patient', 'labels': list(LABELS),
+        'crop_version': crop.VERSION, 'crop_size': crop.SIZE,
+        'pictures': {split: dict(Counter(r['label'] for r in rows if r['split'] == split))
+                     for split in splits.SPLITS},
+        'people': {split: len({r['group'] for r in rows if r['split'] == split})
+                   for split in splits.SPLITS},
+        'sources': dict(Counter(r['source'] for r in rows)),
+        'rejected': dict(Counter(_kind(r.reason) for r in rejected)),
+        'near_duplicate_pairs': pairs}
+
+
+def _kind(reason: str) -> str:
+    return reason.split(' of /')[0].split(':')[0].split(' as ')[0].split(' of ')[0]
+
+
+def _reasons(rejected: list[Rejection]) -> str:
+    return ', '.join(f'{n} × {reason}' for reason, n in
+                     Counter(_kind(r.reason) for r in rejected).most_common())
+
+
+def _clear(work: Path) -> None:
+    for path in work.iterdir():
+        path.unlink()
+    work.rmdir()
+
+
+def _report(out: Path, rows: list[dict[str, Any]], rejected: list[Rejection], pairs: int) -> None:
+    for split in splits.SPLITS:
+        mine = [r for r in rows if r['split'] == split]
+        counts = Counter(r['label'] for r in mine)
+        log.info('%-10s %5d pictures of %4d people  left %d  none %d  right %d', split, len(mine),
+                 len({r['group'] for r in mine}), counts['left'], counts['none'], counts['right'])
+    if rejected:
+        log.info('left out   %5d: %s (each named in %s)', len(rejected), _reasons(rejected),
+                 out / 'rejected.csv')
+    log.info('near-duplicate pairs kept together: %d. Dataset: %s', pairs, out)
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog='python -m training.prepare', description=__doc__)
+    parser.add_argument('sources', nargs='+', type=Path,
+                        help='folders with labels.csv, truth.csv, or left/ none/ right/ inside')
+    parser.add_argument('--out', type=Path, required=True, help='dataset folder; rebuilt')
+    parser.add_argument('--label-frame', choices=('patient', 'image'),
+                        help="whose left the labels mean: the patient's or the picture's")
+    parser.add_argument('--fps', type=float, default=3.0, help='frames taken per second of video')
+    parser.add_argument('--salt', default='', help='another word draws another split')
+    given = parser.parse_args()
+    return run_command(lambda: prepare(given.sources, given.out, label_frame=given.label_frame,
+                                       fps=given.fps, salt=given.salt))
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
