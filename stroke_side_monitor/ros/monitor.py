@@ -87,6 +87,16 @@ class Monitor(LifecycleNode):
         if self._value('autostart') and self.trigger_configure() == _SUCCESS:
             self.trigger_activate()
 
+    def end(self) -> None:
+        """Shut down, whatever state it is in."""
+        if self._state_label != 'finalized':
+            self.trigger_shutdown()
+
+    @property
+    def _state_label(self) -> str:
+        # rclpy's lifecycle node offers its own state to other nodes only.
+        return str(self._state_machine.current_state[1])
+
     # Transitions
 
     @_transition
@@ -275,7 +285,7 @@ class Monitor(LifecycleNode):
     def _condition(self, silence_text: str) -> diagnostics.Condition:
         subscribed = self._images is not None
         return diagnostics.Condition(
-            lifecycle=self._state_machine.current_state[1], enabled=self._enabled,
+            lifecycle=self._state_label, enabled=self._enabled,
             problem=self.problem,
             active_s=time.monotonic() - self._subscribed_at if subscribed else None,
             topic=self._topic, silence=silence_text,

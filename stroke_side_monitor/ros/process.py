@@ -25,7 +25,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
     """Initialise ROS, spin the node in a second thread until a signal comes, shut it down.
 
     Args:
-        make_node: builds a lifecycle node with a method autostart().
+        make_node: builds a lifecycle node with methods autostart() and end().
         args: command line with ROS arguments; None: sys.argv.
 
     Returns:
@@ -65,7 +65,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
 
 def _take_down(node: Any) -> None:
     # Publishes a last UNKNOWN and ends the worker before the context goes.
-    node.trigger_shutdown()
+    node.end()
     node.destroy_node()
     rclpy.try_shutdown()
 

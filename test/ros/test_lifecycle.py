@@ -1,0 +1,83 @@
+"""Every lifecycle transition, twice in a row, while frames keep arriving."""
+
+from __future__ import annotations
+
+import pytest
+from ros_harness import MonitorProcess, Robot
+
+from stroke_side_msgs.msg import AffectedSide
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """A monitor that waits for a lifecycle manager, and a robot whose camera never stops."""
+    with MonitorProcess(tmp_path / 'log', autostart=False) as process, Robot() as robot:
+        yield process, robot
+        assert process.stop() == 0, process.log
+
+
+def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
+    process, robot = waiting
+    robot.node.create_timer(1 / 30, lambda: robot.camera.publish(robot.message(right_weak)))
+    threads = []
+    for _ in range(3):
+        assert robot.state() == 'unconfigured'
+        for label, state in (('configure', 'inactive'), ('activate', 'active'),
+                             ('deactivate', 'inactive'), ('activate', 'active'),
+                             ('deactivate', 'inactive'), ('cleanup', 'unconfigured')):
+            assert robot.transition(label), label
+            assert robot.state() == state
+            assert not robot.transition(label), f'{label} in state {state}'
+            assert robot.state() == state
+            if state == 'active':
+                robot.sides.clear()
+                robot.until(lambda: robot.sides and robot.sides[-1].side == AffectedSide.RIGHT,
+                            'the right side')
+            elif label == 'deactivate':
+                assert robot.until_withdrawn('inactive').side == AffectedSide.UNKNOWN
+                robot.sides.clear()
+                robot.spin_for(0.3)
+                assert not robot.sides, 'an inactive monitor spoke'
+        threads.append(process.threads())
+    assert threads[0] == threads[1] == threads[2], 'a thread was left behind'
+
+
+def test_shutdown_from_active_withdraws_the_side(waiting, right_weak):
+    process, robot = waiting
+    assert robot.transition('configure')
+    configured = process.threads()
+    assert robot.transition('activate')
+    robot.until_connected()
+    assert robot.watch(right_weak).side == AffectedSide.RIGHT
+    assert robot.transition('shutdown')
+    assert robot.until_withdrawn('shutting_down').side == AffectedSide.UNKNOWN
+    assert robot.state() == 'finalized'
+    assert process.threads() < configured
+    assert not robot.transition('activate')
+
+
+def test_an_inactive_monitor_enabled_or_disabled_stays_silent_until_activated(waiting, right_weak):
+    _, robot = waiting
+    assert robot.transition('configure')
+    assert not robot.enable(False).message.startswith('enabled')
+    assert robot.transition('activate')
+    robot.spin_for(0.3)
+    assert robot.camera.get_subscription_count() == 0
+    answer = robot.enable(True)
+    assert (answer.success, answer.message) == (True, 'enabled')
+    robot.until_connected()
+    assert robot.watch(right_weak).side == AffectedSide.RIGHT
+
+
+def test_an_error_while_activating_leaves_nothing_behind(tmp_path, right_weak):
+    bad = 'qos_overrides./image.subscription.history'
+    with MonitorProcess(tmp_path / 'log', autostart=False, **{bad: 'nonsense'}) as process, \
+            Robot() as robot:
+        assert robot.transition('configure')
+        configured = process.threads()
+        assert not robot.transition('activate')
+        assert robot.state() == 'unconfigured'
+        _, message, _ = robot.status('node', lambda level, *_: level == 2)
+        assert 'on_activate: Unexpected QoS override for policy `history`: `nonsense`' in message
+        assert process.threads() < configured
+        assert process.stop() == 0
