@@ -23,6 +23,8 @@ from stroke_side_monitor.assessment.exercise import ExerciseResult, ExerciseTrac
 from stroke_side_monitor.assessment.norms import Context, Norms, NormsError
 from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.assessment.side import Evidence, SideDecision, SideFilter, SideRule
+from stroke_side_monitor.assessment.terms import Basis
+from stroke_side_monitor.assessment.trend import MINIMAL_DETECTABLE_CHANGE, TrendMonitor
 from stroke_side_monitor.perception import crop, frame, quality
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks
 from stroke_side_monitor.perception.face_tracker import (
@@ -161,6 +163,8 @@ class Pipeline:
         self._opinions: dict[bool, _Opinion] = {}
         self._exercises = ExerciseTracker()
         self._rest_scores = (math.nan, math.nan)
+        self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
+        self._trend_basis = Basis.UNKNOWN
 
     def assess(self, rgb: NDArray[np.uint8], stamp_s: float) -> Assessment:
         """Assess one frame.
@@ -278,7 +282,16 @@ class Pipeline:
         if not self._exercises.current:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
         estimate = severity.dynamic_severity(results, *self._rest_scores)
+        estimate = self._with_trend(stamp_s, estimate)
         return Assessment(stamp_s, decision, estimate, view, measured, z, finished)
+
+    def _with_trend(self, stamp_s: float, estimate: SeverityEstimate) -> SeverityEstimate:
+        if estimate.basis is not self._trend_basis:
+            # An index from movement and one from rest are not points of one course.
+            self._trend.reset()
+            self._trend_basis = estimate.basis
+        found = self._trend.add(stamp_s, estimate.symmetry_index)
+        return replace(estimate, trend=found.trend, trend_per_minute=60.0 * found.slope)
 
     def _unassessable(self, stamp_s: float, view: View, measured: Mapping[str, float],
                       z: Mapping[str, float]) -> Assessment:
