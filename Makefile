@@ -11,6 +11,11 @@ MESSAGES := $(shell find stroke_side_msgs -type f -not -path '*/build/*')
 UV_COMPILE := ../$(PY) -m uv pip compile --project . --universal --python-version 3.10 \
   --generate-hashes --no-header --quiet $(ARGS)
 
+# glibc 2.35 is Ubuntu 22.04's, the oldest that a robot has. Of empy no wheel exists.
+RESOLVE := $(PY) -m uv pip install --quiet --dry-run --target $(VENV)/never --no-deps \
+  --require-hashes --only-binary :all:
+OUT ?= .
+
 SIDE ?= left
 SEVERITY ?= 0.8
 DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') \
@@ -18,7 +23,7 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench norms soak lock train-setup train-demo colcon clean
+.PHONY: help setup demo test lint bench norms soak lock wheels train-setup train-demo colcon clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -49,8 +54,18 @@ train-setup: .venv-train/.environment  ## make .venv-train, the trainer's own en
 train-demo: train-setup  ## a short training run on simulated palsies
 	.venv-train/bin/python -m training.demo $(ARGS)
 
-colcon: setup  ## build both packages with colcon, as a robot does, into install/
-	. $(VENV)/bin/activate && colcon build --event-handlers console_direct+
+colcon: setup  ## build both packages with colcon, as a robot does, into install/ (OUT=folder)
+	. $(VENV)/bin/activate && colcon --log-base $(OUT)/log build \
+	  --build-base $(OUT)/build --install-base $(OUT)/install --event-handlers console_cohesion+
+
+wheels: setup  ## see that every pin has wheels for the robots' Pythons and machines; downloads nothing
+	@for python in 3.10 3.12; do for machine in x86_64 aarch64; do \
+	  echo "runtime.txt: Python $$python, $$machine"; \
+	  $(RESOLVE) --python-version $$python --python-platform $$machine-manylinux_2_35 \
+	    -r requirements/runtime.txt || exit 1; done; done
+	@for python in 3.10 3.11 3.12; do echo "dev.txt: Python $$python, x86_64"; \
+	  $(RESOLVE) --no-binary empy --python-version $$python \
+	    --python-platform x86_64-manylinux_2_35 -r requirements/dev.txt || exit 1; done
 
 lock: setup  ## resolve requirements/*.in into pinned, hashed *.txt (ARGS=--upgrade for newer ones)
 	cd requirements && $(UV_COMPILE) runtime.in -o runtime.txt
@@ -66,7 +81,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.environment: requirements/build.txt requirements/dev.txt | $(VENV)/.python
-	@echo 'setup: installing the pinned packages (about 800 MB on disk, once)'
+	@echo 'setup: installing the pinned packages (about 1.1 GB on disk, once)'
 	$(PIP) install $(LOCKED) -r requirements/build.txt
 	$(PIP) install $(LOCKED) -r requirements/dev.txt
 	@touch $@
