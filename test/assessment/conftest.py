@@ -4,23 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-import skimage.data
 
 from stroke_side_monitor import landmarks as lm
-from stroke_side_monitor.perception.face_mesh import FaceMesh
-from stroke_side_monitor.perception.frame import normalise
 
 _HALF_ROOT = np.sqrt(0.5)
 _SIDES = (('right', -1.0), ('left', 1.0))
-
-
-@pytest.fixture(scope='session')
-def symmetric_face():
-    """A photographed face made exactly symmetric: float64 (478, 3), canonical mm."""
-    mesh = FaceMesh(tracking=False)
-    points = normalise(mesh.detect(skimage.data.astronaut())[0]).points
-    mesh.close()
-    return (points + lm.mirror_points(points)) / 2
 
 
 @dataclass
@@ -112,6 +100,6 @@ def displace(points, exercise, right, left):
 
 
 @pytest.fixture
-def face_course(symmetric_face):
+def face_course(symmetric_points):
     """A factory of courses of the symmetric face: face_course(fps=30, bias_mm=0, noise_mm=0)."""
-    return lambda **options: FaceCourse(symmetric_face, **options)
+    return lambda **options: FaceCourse(symmetric_points, **options)

@@ -1,0 +1,51 @@
+"""Writes a small file whole or not at all, whatever happens to the process or the power.
+
+It never leaves a half-written file under the final name.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`: temporary name beside it, fsync, os.replace, fsync the folder.
+
+    Args:
+        path: in an existing folder. A file that was there stays whole until it is replaced.
+        content: everything.
+
+    Raises:
+        OSError: disk full, no permission, no such folder; nothing is left behind then.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.',
+                                             suffix=TEMPORARY)
+    try:
+        with os.fdopen(descriptor, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+TEMPORARY = '.partial'
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a process that was killed in mid-write has left in `folder`."""
+    for leftover in folder.glob(f'.*{TEMPORARY}'):
+        leftover.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,224 @@
+"""Writes one therapy session to a folder as JSON lines, and reads such folders back.
+
+It never stores images, never raises for a full disk (it tells, once, and the
+monitor lives on), and what was written survives a kill at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from stroke_side_monitor import atomic_file
+from stroke_side_monitor.assessment.exercise import ExerciseResult
+from stroke_side_monitor.assessment.severity import SeverityEstimate
+from stroke_side_monitor.baseline_store import check_key
+
+SCHEMA = 1
+METADATA_FILE, LINES_FILE = 'session.json', 'session.jsonl'
+ANONYMOUS = 'unnamed'
+# A power cut costs at most this much; a kill of the process costs nothing.
+_SYNC_EVERY_S = 1.0
+
+Record = dict[str, Any]
+
+
+class SessionError(ValueError):
+    """A session cannot be recorded or read; the text says why and how to mend it."""
+
+
+class SessionRecorder:
+    """One session being written. Values are the caller's; nothing is interpreted here."""
+
+    def __init__(self, root: Path, *, patient_key: str = '', versions: Mapping[str, str],
+                 parameters: Mapping[str, Any], tell: Callable[[str], None],
+                 started: datetime | None = None) -> None:
+        """Make the session's folder and write its metadata.
+
+        Args:
+            root: the folder of all sessions; made when missing.
+            patient_key: pseudonym that links the sessions of one patient; empty: none.
+            versions: of the software, the model and the norms.
+            parameters: of the monitor, by name.
+            tell: gets one line if, later, writing fails.
+            started: now, unless given; only names the folder and orders sessions.
+
+        Raises:
+            SessionError: the key cannot be used, or the folder cannot be written.
+        """
+        key = check_key(patient_key) if patient_key else ''
+        self._tell = tell
+        self._synced_s = time.monotonic()
+        started = started or datetime.now(timezone.utc)
+        metadata = {'schema': SCHEMA, 'patient_key': key, 'started_utc': started.isoformat(),
+                    'versions': dict(versions), 'parameters': dict(parameters)}
+        try:
+            self.folder = _new_folder(root, f'{started:%Y%m%dT%H%M%SZ}_{key or ANONYMOUS}')
+            atomic_file.write(self.folder / METADATA_FILE,
+                              json.dumps(_plain(metadata), indent=1).encode())
+            # Unbuffered: a line has left the process when write returns.
+            self._file = (self.folder / LINES_FILE).open('ab', buffering=0)
+        except OSError as error:
+            raise SessionError(f'session record: cannot write below {root} ({error.strerror}); '
+                               'set record_session to a folder with space') from error
+
+    def frame(self, stamp_s: float, values: Mapping[str, Any]) -> None:
+        """Add one assessed frame, or the summary of one second, by name."""
+        self._write('frame', stamp_s, values)
+
+    def cue(self, stamp_s: float, exercise: str, start: bool, hold_s: float,
+            status: tuple[str, ...] = ()) -> None:
+        """Add a cue of the exercise controller and what was wrong with it."""
+        self._write('cue', stamp_s, {'exercise': exercise, 'start': start, 'hold_s': hold_s,
+                                     'status': list(status)})
+
+    def exercise(self, result: ExerciseResult) -> None:
+        """Add the result of one repetition."""
+        seen = math.isfinite(result.stamp_s)  # not when no frame of it was seen
+        self._write('exercise', result.stamp_s if seen else result.start_s, result.__dict__)
+
+    def severity(self, stamp_s: float, estimate: SeverityEstimate) -> None:
+        """Add a severity that differs from the one before, for instance after an exercise."""
+        self._write('severity', stamp_s, estimate.__dict__)
+
+    def event(self, stamp_s: float, name: str, values: Mapping[str, Any] | None = None) -> None:
+        """Add something that happened: reset, new_asymmetry, baseline_enrolled ..."""
+        self._write('event', stamp_s, {'name': name, **(values or {})})
+
+    @property
+    def writing(self) -> bool:
+        """False once writing has failed or the record was closed."""
+        return not self._file.closed
+
+    def close(self) -> None:
+        """End the record. May be called twice."""
+        if self._file.closed:
+            return
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            self._give_up(error)
+
+    def _write(self, kind: str, stamp_s: float, values: Mapping[str, Any]) -> None:
+        if self._file.closed:
+            return
+        line = json.dumps(_plain({**values, 'kind': kind, 'stamp_s': stamp_s}),
+                          separators=(',', ':'), allow_nan=False).encode() + b'\n'
+        try:
+            # A disk that fills up may take a part of the line; the reader skips it.
+            while line:
+                line = line[self._file.write(line):]
+            if time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
+                os.fsync(self._file.fileno())
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._tell(f'session record: stopped, cannot write {self.folder / LINES_FILE} '
+                   f'({error.strerror}); what was written stays readable')
+        # Closing an unbuffered file writes nothing more.
+        self._file.close()
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(1000):
+        folder = root / (f'{name}_{number + 1}' if number else name)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise SessionError(f'session record: {root} holds a thousand sessions named {name}; '
+                       'move them away')
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: NaN and infinity become null, enums their lower-case names."""
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+@dataclass(frozen=True)
+class RecordedSession:
+    """One session as it was read back.
+
+    folder: where it stood. metadata: as given to SessionRecorder, plus started_utc.
+    lines: all whole lines, in order; each has kind and stamp_s (seconds).
+    damaged: lines that could not be read, for instance the last one of a killed process.
+    """
+
+    folder: Path
+    metadata: Record
+    lines: tuple[Record, ...]
+    damaged: int
+
+    @property
+    def patient_key(self) -> str:
+        """Pseudonym of the patient; empty when none was given."""
+        return str(self.metadata['patient_key'])
+
+    @property
+    def started(self) -> datetime:
+        """When the session began, by the robot's wall clock, UTC."""
+        return datetime.fromisoformat(self.metadata['started_utc'])
+
+    def of_kind(self, kind: str) -> list[Record]:
+        """The lines of one kind: frame, cue, exercise, severity or event."""
+        return [line for line in self.lines if line['kind'] == kind]
+
+
+def read_session(folder: Path) -> RecordedSession:
+    """Read a session folder, also one whose writer was killed.
+
+    Raises:
+        SessionError: this is no session folder, or its metadata is damaged.
+    """
+    try:
+        metadata = json.loads((folder / METADATA_FILE).read_text())
+        if metadata['schema'] != SCHEMA:
+            raise SessionError(f'{folder}: schema {metadata["schema"]} is not {SCHEMA}; '
+                               'read it with the version that wrote it')
+        datetime.fromisoformat(metadata['started_utc'])
+        content = (folder / LINES_FILE).read_bytes()
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise SessionError(f'{folder}: not a recorded session ({error}); give the folder that '
+                           f'holds {METADATA_FILE} and {LINES_FILE}') from error
+    lines, damaged = [], 0
+    for raw in content.split(b'\n'):
+        line = _read_line(raw)
+        if line is not None:
+            lines.append(line)
+        elif raw.strip():
+            damaged += 1
+    return RecordedSession(folder, metadata, tuple(lines), damaged)
+
+
+def _read_line(raw: bytes) -> Record | None:
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return None
+    whole = isinstance(line, dict) and isinstance(line.get('kind'), str) \
+        and isinstance(line.get('stamp_s'), (int, float))
+    return line if whole else None

@@ -1,0 +1,188 @@
+"""A session record is readable after a kill and a full disk, and keeps what was told to it."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, timezone
+
+import pytest
+
+from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor.assessment.baseline import BaselineError
+from stroke_side_monitor.assessment.exercise import ExerciseTracker
+from stroke_side_monitor.assessment.severity import static_severity
+from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.session_record import SessionError, SessionRecorder, read_session
+
+WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+
+
+def recorder(root, **options):
+    told = []
+    options = {'patient_key': 'p-7', 'versions': {'software': '0.1.0'},
+               'parameters': {'window_s': 1.0}, 'tell': told.append, 'started': WHEN, **options}
+    return SessionRecorder(root, **options), told
+
+
+def smile(points):
+    """The result of a smile of which the left side achieves half."""
+    tracker = ExerciseTracker()
+    tracker.cue('smile', True, 2.0)
+    for number in range(100):
+        moved = points.copy()
+        if number >= 50:
+            moved[lm.COMMISSURE_RIGHT, 1] += 8.0
+            moved[lm.COMMISSURE_LEFT, 1] += 4.0
+        tracker.add(number / 20, moved)
+    result, = tracker.finish()
+    assert result.ratio == pytest.approx(0.5)
+    return result
+
+
+def test_what_was_recorded_is_read_back(tmp_path, symmetric_points):
+    record, told = recorder(tmp_path)
+    record.frame(1.25, {'side': Side.LEFT, 'M': 3.5, 'E': math.nan, 'reasons': ('blink',)})
+    record.cue(2.0, 'smile', True, 0.0, ('overlapping_start',))
+    result = smile(symmetric_points)
+    record.exercise(result)
+    record.severity(5.0, static_severity(3.5, 0.0))
+    record.event(6.0, 'new_asymmetry', {'side': Side.RIGHT, 'change': -3.2})
+    record.close()
+    record.close()
+
+    session = read_session(record.folder)
+    assert (session.damaged, told) == (0, [])
+    assert (session.patient_key, session.started) == ('p-7', WHEN)
+    assert session.metadata['versions'] == {'software': '0.1.0'}
+    assert session.metadata['parameters'] == {'window_s': 1.0}
+    assert [line['kind'] for line in session.lines] == [
+        'frame', 'cue', 'exercise', 'severity', 'event']
+    assert session.of_kind('frame')[0] == {
+        'kind': 'frame', 'stamp_s': 1.25, 'side': 'left', 'M': 3.5, 'E': None,
+        'reasons': ['blink']}
+    assert session.of_kind('exercise')[0]['excursion_left'] == result.excursion_left
+    assert session.of_kind('severity')[0]['grade'] == 'near_normal'
+
+
+def test_only_metadata_and_lines_are_stored_and_no_image(tmp_path):
+    record, _ = recorder(tmp_path)
+    record.close()
+    assert sorted(os.listdir(record.folder)) == ['session.json', 'session.jsonl']
+
+
+def test_sessions_of_the_same_second_do_not_share_a_folder(tmp_path):
+    first, _ = recorder(tmp_path)
+    second, _ = recorder(tmp_path)
+    assert first.folder != second.folder
+    assert first.folder.name == '20260304T050607Z_p-7'
+
+
+def test_a_session_without_a_key_is_unnamed(tmp_path):
+    record, _ = recorder(tmp_path, patient_key='')
+    record.close()
+    assert read_session(record.folder).patient_key == ''
+    assert record.folder.name.endswith('_unnamed')
+
+
+def test_an_exercise_without_any_frame_is_kept(tmp_path):
+    tracker = ExerciseTracker()
+    tracker.cue('smile', True, 2.0)
+    tracker.cue('smile', False, 4.0)
+    result, = tracker.add(9.0, None)
+    record, _ = recorder(tmp_path)
+    record.exercise(result)
+    record.close()
+    assert read_session(record.folder).of_kind('exercise')[0]['stamp_s'] == 2.0
+
+
+_WRITER = '''
+import sys
+from pathlib import Path
+from stroke_side_monitor.session_record import SessionRecorder
+record = SessionRecorder(Path(sys.argv[1]), versions={}, parameters={}, tell=print)
+print(record.folder, flush=True)
+number = 0
+while True:
+    number += 1
+    record.frame(float(number), {'number': number, 'padding': 'x' * 2000})
+    print(number, flush=True)
+'''
+
+
+def test_a_recorder_killed_at_any_moment_loses_no_line_it_had_finished(tmp_path, start_process):
+    for round_ in range(5):
+        writer = start_process('-c', _WRITER, str(tmp_path))
+        folder = writer.stdout.readline().strip()
+        for _ in range(10 + 37 * round_):
+            writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        finished = int(([*writer.stdout.read().split()] or [10 + 37 * round_])[-1])
+        session = read_session(tmp_path / folder)
+        assert [line['number'] for line in session.lines][:finished] == list(
+            range(1, finished + 1))
+        assert session.damaged <= 1
+
+
+def test_half_a_line_is_skipped_and_counted(tmp_path):
+    record, _ = recorder(tmp_path)
+    for second in range(3):
+        record.frame(float(second), {'side': Side.NONE})
+    record.close()
+    lines = record.folder / 'session.jsonl'
+    lines.write_bytes(lines.read_bytes()[:-9])
+    session = read_session(record.folder)
+    assert ([line['stamp_s'] for line in session.lines], session.damaged) == ([0.0, 1.0], 1)
+
+
+_FULL = '''
+import resource, sys
+from pathlib import Path
+from stroke_side_monitor.session_record import SessionRecorder
+told = []
+record = SessionRecorder(Path(sys.argv[1]), versions={}, parameters={}, tell=told.append)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+for number in range(200):
+    record.frame(float(number), {'number': number})
+assert not record.writing
+record.close()
+print(record.folder)
+print(len(told))
+print(told[0])
+'''
+
+
+def test_a_full_disk_is_told_once_and_the_program_lives_on(tmp_path):
+    # A file size limit stops the real write, part of a line included.
+    lines = subprocess.run([sys.executable, '-c', _FULL, str(tmp_path)], check=True,
+                           capture_output=True, text=True).stdout.splitlines()
+    assert len(lines) == 3
+    assert lines[1] == '1'
+    assert 'session record: stopped' in lines[2]
+    session = read_session(tmp_path / lines[0])
+    numbers = [line['number'] for line in session.lines]
+    assert len(numbers) > 20
+    assert numbers == list(range(len(numbers)))
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(SessionError, match='record_session') as error:
+        recorder(tmp_path / 'file')
+    assert '\n' not in str(error.value)
+    with pytest.raises(BaselineError, match='patient_key'):
+        recorder(tmp_path, patient_key='Mrs Miller/Smith')
+
+
+def test_what_is_no_session_is_told_in_one_line(tmp_path):
+    with pytest.raises(SessionError, match='not a recorded session'):
+        read_session(tmp_path)
+    record, _ = recorder(tmp_path)
+    record.close()
+    metadata = json.loads((record.folder / 'session.json').read_text())
+    (record.folder / 'session.json').write_text(json.dumps({**metadata, 'schema': 9}))
+    with pytest.raises(SessionError, match='schema 9'):
+        read_session(record.folder)
