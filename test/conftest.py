@@ -76,14 +76,15 @@ def start_process():
     """Starts Python processes that are killed, with all their children, when the test ends.
 
     Returns:
-        A function (arguments after `python`, further environment) -> Popen. Standard input and
-        output are text pipes; standard error goes to the test's own.
+        A function (arguments after `python`, a command to wrap it in, further environment) ->
+        Popen. Standard input and output are text pipes; standard error goes to the test's own.
     """
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, wrapper: tuple[str, ...] = (),
+              **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, '-u', *arguments], env={**os.environ, **environment},
+            [*wrapper, sys.executable, '-u', *arguments], env={**os.environ, **environment},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
             start_new_session=True, preexec_fn=_end_with_parent)
         started.append(process)

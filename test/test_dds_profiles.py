@@ -1,0 +1,65 @@
+"""The Fast DDS profiles that we ship carry raw images between processes; the defaults do not.
+
+Nothing of the monitor runs here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+import raw_images
+
+from stroke_side_monitor.local_dds import profile_variable
+from stroke_side_monitor.resources import config_path
+
+COUNT = 200
+PATIENCE_S = 180
+ENOUGH = 0.99 * COUNT
+PROFILE = profile_variable('')
+# The loopback alone, in a network of its own: what a robot's default discovery range would
+# send to its network goes nowhere.
+ISOLATED = ('unshare', '--map-root-user', '--net', 'sh', '-c',
+            'ip link set lo up multicast on && exec "$@"', 'isolated')
+
+
+def test_on_local_discovery_our_profile_carries_raw_images(start_process):
+    assert received(start_process, 640, 480) >= ENOUGH
+
+
+def test_on_local_discovery_our_profile_carries_large_raw_images(start_process):
+    assert received(start_process, 1280, 720) >= ENOUGH
+
+
+def test_on_local_discovery_the_defaults_lose_raw_images(start_process, monkeypatch):
+    monkeypatch.delenv(PROFILE)
+    assert received(start_process, 640, 480) < COUNT / 2
+
+
+@pytest.fixture
+def robot_network(monkeypatch):
+    """A robot's default discovery range; skipped where processes may not have own networks."""
+    if subprocess.run([*ISOLATED, 'true'], capture_output=True).returncode:
+        pytest.skip('this machine lets nobody make a network namespace (unshare, ip)')
+    monkeypatch.delenv(PROFILE)
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
+
+
+def test_on_a_robot_our_profile_at_the_receiver_is_enough(start_process, robot_network):
+    profile = {f'RECEIVER_{PROFILE}': str(config_path('fastdds_images.xml'))}
+    assert received(start_process, 640, 480, *ISOLATED, **profile) >= ENOUGH
+
+
+def test_on_a_robot_our_profile_at_the_receiver_carries_large_images(start_process, robot_network):
+    profile = {f'RECEIVER_{PROFILE}': str(config_path('fastdds_images.xml'))}
+    assert received(start_process, 1280, 720, *ISOLATED, **profile) >= ENOUGH
+
+
+def test_on_a_robot_the_defaults_lose_raw_images(start_process, robot_network):
+    assert received(start_process, 640, 480, *ISOLATED) < COUNT / 2
+
+
+def received(start_process, width: int, height: int, *wrapper: str, **environment: str) -> int:
+    pair = start_process(raw_images.__file__, 'pair', str(width), str(height), str(COUNT),
+                         wrapper=wrapper, **environment)
+    return int(pair.communicate(timeout=PATIENCE_S)[0])
