@@ -127,9 +127,9 @@ def caption(assessment: Assessment) -> tuple[str, str]:
     title = f'{_WORDS[side.side]}  ({100 * side.confidence:.0f} %)'
     if severity.grade is Grade.UNKNOWN:
         return title, _measured_words(assessment)
-    at_rest = ' as it is' if severity.basis is Basis.STATIC else ' in movement'
+    basis = 'static' if severity.basis is Basis.STATIC else 'in movement'
     grade = severity.grade.name.replace('_', ' ').lower()
-    return title, (f'symmetry {severity.symmetry_index:.0f}/100, {grade}{at_rest}   '
+    return title, (f'symmetry {severity.symmetry_index:.0f}/100, {grade} ({basis})   '
                    + _measured_words(assessment))
 
 

@@ -49,6 +49,7 @@ class PipelineSettings:
     input_mirrored: bool = False
     use_classifier: bool = True
     classifier_threads: int = 1
+    gain_correction: bool = False
     window_s: float = 1.0
     stable_after_s: float = 0.5
     min_interocular_px: float = QualityLimits.min_interocular_px
@@ -201,7 +202,9 @@ class Pipeline:
             with _Stopwatch(timings, 'classify'):
                 classifier_score = self.classifier.score(face_crop).score
         with _Stopwatch(timings, 'conclude'):
-            assessment = self._conclude(stamp_s, view, measured.metrics, z, classifier_score)
+            reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
+                else measured.metrics
+            assessment = self._conclude(stamp_s, view, reported, z, classifier_score)
         timings['assess'] += timings.pop('conclude')
         return replace(assessment, timings_ms=timings)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
 from stroke_side_monitor.perception.side_classifier import ModelError
@@ -200,6 +201,18 @@ def test_without_the_classifier_the_landmarks_speak_alone(patient):
     alone.close()
     assert assessment.side.side is Side.RIGHT
     assert math.isnan(assessment.side.classifier_score)
+
+
+def test_gain_correction_changes_millimetres_and_no_decision(stills, patient):
+    rgb = drooping(patient, Side.LEFT)
+    corrected = Pipeline(dataclasses.replace(SETTINGS, gain_correction=True), video=False)
+    plain, larger = stills.assess(rgb, 0.0), corrected.assess(rgb, 0.0)
+    corrected.close()
+    assert larger.side == plain.side
+    assert larger.z == plain.z
+    name = 'mouth.commissure_height'
+    assert larger.metrics[name] == pytest.approx(plain.metrics[name] / metrics.GAINS[name])
+    assert larger.metrics['brow.height'] == plain.metrics['brow.height']
 
 
 def test_missing_files_are_named(tmp_path):

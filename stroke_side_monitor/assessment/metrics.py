@@ -11,7 +11,7 @@ Sources: "Emotrics" is Guarin et al. 2018 (facial measurement from photographs);
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,6 +182,20 @@ METRICS: tuple[Metric, ...] = tuple(
         ('nose.bridge_tilt', 'deg', 'asymmetry systems', bridge_tilt),
     ))
 UNITS = {metric.name: metric.unit for metric in METRICS}
+
+
+# How much of a true difference FaceMesh reports (slope on simulated patients,
+# docs/measurement.md). Brow, nose and lip metrics have no measured gain.
+GAINS = {
+    'mouth.commissure_height': 0.80,
+    'mouth.commissure_lateral': 0.63,
+    'eye.palpebral_fissure': 0.55,
+}
+
+
+def gain_corrected(measured: Mapping[str, float]) -> dict[str, float]:
+    """Metrics with a known gain divided by it, the others as they are; z-scores need none."""
+    return {name: value / GAINS.get(name, 1.0) for name, value in measured.items()}
 
 
 def measure_all(points: Points) -> dict[str, float]:

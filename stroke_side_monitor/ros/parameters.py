@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
+from stroke_side_monitor import atomic_file
 from stroke_side_monitor.pipeline import PipelineSettings
 
 Value = bool | int | float | str
@@ -112,6 +112,9 @@ TABLE: tuple[Parameter, ...] = (
     _setting('use_classifier', 'Let the picture classifier speak beside the landmarks.'),
     _setting('classifier_threads', 'Threads of the classifier; one is the steady choice.',
              least=1, most=16),
+    _setting('gain_correction', 'Divide the published millimetres of commissures and lids by how '
+             'much of a true difference MediaPipe reports (docs/measurement.md). Scores and '
+             'sides do not change.', live=True),
     _setting('window_s', 'Evidence is the median over this long.', unit='s', least=0.1, most=10.0),
     _setting('stable_after_s', '`stable` is set once the same side has been named for this long.',
              unit='s', least=0.0, most=30.0),
@@ -289,9 +292,7 @@ def main() -> int:
     for path, text in stale:
         sys.stdout.write(f'{path}: {"written" if write else "out of date; use --write"}\n')
         if write:
-            temporary = path.with_suffix('.new')
-            temporary.write_text(text)
-            os.replace(temporary, path)
+            atomic_file.write(path, text.encode())
     return 1 if stale and not write else 0
 
 

@@ -1,0 +1,23 @@
+"""What the documents show of the code is what the code says; their links and pictures exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')])
+
+
+def test_the_table_of_metrics_is_that_of_the_code():
+    script = ROOT / 'docs' / 'studies' / 'metrics_table.py'
+    assert subprocess.run([sys.executable, str(script), '--check'], check=False).returncode == 0
+
+
+@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r'\]\(([^)#]+)', document.read_text()):
+        if '://' not in target:
+            assert (document.parent / target).exists(), target
