@@ -29,6 +29,7 @@ from rclpy.qos import (
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
+from stroke_side_monitor.local_dds import profile_variable
 from stroke_side_monitor.ros.conversions import image_message, stamp_of, stamp_s
 from stroke_side_msgs.msg import (
     AffectedSide,
@@ -41,7 +42,9 @@ from stroke_side_msgs.msg import (
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0  # for a machine that is busy with other things; nothing is timed by it
 RELIABLE = QoSProfile(depth=10)
-TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
+# Without it DDS loses raw images between processes; see config/fastdds_local.xml.
+LARGE_IMAGES = {profile_variable(os.environ.get('ROS_DISTRO', '')): str(
+    REPOSITORY / 'config' / 'fastdds_local.xml')}
 
 
 class MonitorProcess:
@@ -63,7 +66,8 @@ class MonitorProcess:
         self.log_path = log
         with log.open('w') as output:
             self.process = subprocess.Popen(
-                command, env={**os.environ, TRANSPORTS: 'LARGE_DATA', **(environment or {})},
+                command,
+                env={**os.environ, **(LARGE_IMAGES if environment is None else environment)},
                 stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY)
 
     def __enter__(self) -> MonitorProcess:
@@ -94,17 +98,15 @@ class Robot:
     """Camera, controller and operator of one monitor, in a ROS context of their own."""
 
     def __init__(self, namespace: str = '', *, transport: str = 'raw', qos=None,
-                 transports: str = 'LARGE_DATA', image_topic: str = 'image') -> None:
-        previous = os.environ.get(TRANSPORTS)
-        os.environ[TRANSPORTS] = transports
+                 large_images: bool = True, image_topic: str = 'image') -> None:
+        if large_images:
+            os.environ.update(LARGE_IMAGES)
         self._context = Context()
         self._context.init()
         self.node = rclpy.create_node(
             'robot', namespace=f'/{namespace}', context=self._context)
-        if previous is None:
-            del os.environ[TRANSPORTS]
-        else:
-            os.environ[TRANSPORTS] = previous
+        for variable in LARGE_IMAGES:  # read once, when the context's first node was made
+            os.environ.pop(variable, None)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self.transport = transport

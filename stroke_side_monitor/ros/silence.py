@@ -12,9 +12,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, QoSReliabilityPolicy, qos_check_compatible
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from stroke_side_monitor.local_dds import profile_variable
+
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-_LARGE_DATA = ('set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for camera and monitor, or '
-               'FASTRTPS_DEFAULT_PROFILES_FILE to config/fastdds_images.xml for the monitor')
 
 
 def why_silent(node: Node, topic: str, type_name: str, qos: QoSProfile) -> str:
@@ -64,4 +64,10 @@ def _lost(publishers: Sequence[TopicEndpointInfo], qos: QoSProfile) -> str:
         info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers)
     if both_reliable or publishers[0].topic_type == COMPRESSED:
         return '; does the camera deliver frames?'
-    return f'; raw images are too large for the default transport: {_LARGE_DATA}'
+    variable = profile_variable(os.environ.get('ROS_DISTRO', ''))
+    if os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST':
+        cure = f'set {variable} to config/fastdds_local.xml for the camera driver'
+    else:
+        cure = (f'set {variable} to config/fastdds_images.xml for the monitor, or '
+                'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for camera driver and monitor')
+    return f'; raw images are too large for Fast DDS by default: {cure}'

@@ -1,0 +1,166 @@
+"""`make bench`: what a frame costs, beside the bare networks on the same frames, and over DDS.
+
+It never judges accuracy and never fails on a slow machine: it prints figures, writes bench.json
+and says on what they were measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stroke_side_monitor import atomic_file, resources
+from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.local_dds import keep_local
+from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace
+from stroke_side_monitor.simulation.palsy import Expression, Palsy
+from stroke_side_monitor.simulation.portrait import astronaut, portrait
+
+WIDTH, HEIGHT = 640, 480
+GOALS = {'ratio_to_floor': 1.15, 'rss_mb': 250.0, 'keras_over_classify': 10.0,
+         'active_cpu_percent': 30.0, 'latency_ms_p99': 25.0, 'inactive_cpu_percent': 1.0}
+_KERAS = """
+import sys, time, numpy as np, keras
+model = keras.applications.MobileNetV2(weights=None, input_shape=(224, 224, 3), classes=3)
+frame = np.zeros((1, 224, 224, 3), np.float32)
+times = []
+for _ in range(40):
+    start = time.perf_counter()
+    model.predict(frame, verbose=0)
+    times.append((time.perf_counter() - start) * 1e3)
+print(np.median(times[10:]))
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 0 whatever the figures are."""
+    options = _parse(arguments)
+    keep_local(os.environ)
+    # Only now: DDS reads its settings from the environment when rclpy starts.
+    from stroke_side_monitor.ros import bench_frame, bench_wire
+
+    frames = simulated_frames(options.pictures)
+    figures: dict[str, Any] = {'machine': machine()}
+    figures |= bench_frame.measure(frames, options.frames)
+    figures['keras_predict_ms'] = keras_predict_ms(options.keras_python)
+    if figures['keras_predict_ms'] is not None:
+        figures['keras_over_classify'] = (
+            figures['keras_predict_ms'] / figures['stages_ms']['classify'])
+    if options.seconds:
+        figures['over_dds'] = bench_wire.measure(frames, options.seconds)
+    atomic_file.write(options.out, (json.dumps(figures, indent=2) + '\n').encode())
+    print(as_text(figures))
+    print(f'written: {options.out}')
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='bench', description=__doc__.splitlines()[0])
+    parser.add_argument('--frames', type=int, default=600, help='frames per stage (default 600)')
+    parser.add_argument('--pictures', type=int, default=60, help='different pictures (default 60)')
+    parser.add_argument('--seconds', type=float, default=20.0,
+                        help='of each phase over DDS, 0: leave it out (default 20)')
+    parser.add_argument('--keras-python', type=Path, default=Path('.venv-train/bin/python'),
+                        help='a Python that has keras, for the comparison')
+    parser.add_argument('--out', type=Path, default=Path('bench.json'))
+    return parser.parse_args(arguments)
+
+
+def simulated_frames(count: int) -> list[NDArray[np.uint8]]:
+    """A simulated patient (a public-domain photograph) who moves the head a little.
+
+    Returns:
+        uint8 (480, 640, 3) each, 130 px between the eyes.
+    """
+    face = SimulatedFace(portrait(astronaut()).framed(WIDTH, HEIGHT, 130.0),
+                         Palsy.of(Side.RIGHT, 0.8, 'central'))
+    turns = 2 * np.pi * np.arange(count) / count
+    return [face.draw(Expression.of('rest'), HeadMotion(
+        yaw_deg=4 * np.sin(turn), pitch_deg=2 * np.cos(turn), right_px=8 * np.sin(turn)))[0]
+        for turn in tqdm(turns, desc='drawing frames', unit='frame', disable=None)]
+
+
+def machine() -> dict[str, Any]:
+    """On what the figures were measured."""
+    model = next((line.split(':', 1)[1].strip() for line in
+                  Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')),
+                 platform.machine())
+    return {'cpu': model, 'cores': os.cpu_count(), 'python': platform.python_version(),
+            'load_before': os.getloadavg()[0]}
+
+
+def keras_predict_ms(python: Path) -> float | None:
+    """Median of the notebook's way, one frame through Keras `predict`; None without Keras."""
+    if not python.exists():
+        return None
+    done = subprocess.run(
+        [str(python), '-c', _KERAS], capture_output=True, text=True, check=False,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'TF_CPP_MIN_LOG_LEVEL': '3'})
+    if done.returncode != 0:
+        print(f'bench: keras left out, {python} said: {done.stderr.strip().splitlines()[-1]}',
+              file=sys.stderr)
+        return None
+    return float(done.stdout.split()[-1])
+
+
+def as_text(figures: Mapping[str, Any]) -> str:
+    """The figures as a table for people."""
+    computer = figures['machine']
+    lines = [f'{computer["cpu"]}, {computer["cores"]} cores, Python {computer["python"]}, '
+             f'load {computer["load_before"]:.1f} before the start',
+             f'simulated patient, {WIDTH}x{HEIGHT}, medians over {figures["frames"]} frames, '
+             'one thread', '']
+    lines += [f'  {stage:<22}{elapsed:8.2f} ms' for stage, elapsed in figures['stages_ms'].items()]
+    lines += [f'  {"whole frame":<22}{figures["frame_ms"]:8.2f} ms',
+              f'  {"floor":<22}{figures["floor_ms"]:8.2f} ms   (bare FaceMesh '
+              f'{figures["floor_mesh_ms"]:.2f} + bare invoke {figures["floor_invoke_ms"]:.2f})',
+              _goal('ratio to floor', figures['ratio_to_floor'], GOALS['ratio_to_floor'])]
+    if figures['keras_predict_ms'] is None:
+        lines.append('  Keras predict: left out, no Keras (make train-setup)')
+    else:
+        lines.append(f'  {"Keras predict":<22}{figures["keras_predict_ms"]:8.2f} ms   '
+                     f'({figures["keras_over_classify"]:.0f} x our classify; goal at least '
+                     f'{GOALS["keras_over_classify"]:.0f} x)')
+    wire = figures.get('over_dds')
+    if wire:
+        lines += ['', f'over DDS between processes, 30 Hz raw images, {wire["seconds"]:.0f} s each']
+        for phase in ('active', 'no_face', 'inactive'):
+            lines.append(f'  {phase:<10}CPU {wire[phase]["cpu_percent"]:5.1f} % of one core'
+                         f'   RSS {wire[phase]["rss_mb"]:5.0f} MB' + _latency(wire[phase]))
+        lines += [
+            _goal('active CPU %', wire['active']['cpu_percent'], GOALS['active_cpu_percent']),
+            _goal('inactive CPU %', wire['inactive']['cpu_percent'],
+                  GOALS['inactive_cpu_percent']),
+            _goal('latency p99 ms', wire['active']['latency_ms']['p99'], GOALS['latency_ms_p99']),
+            _goal('RSS MB', wire['active']['rss_mb'], GOALS['rss_mb'])]
+    return '\n'.join(lines)
+
+
+def _latency(phase: Mapping[str, Any]) -> str:
+    if not phase['answers']:
+        return ''
+    times = phase['latency_ms']
+    return (f'   stamp to message p50 {times["p50"]:.1f}  p95 {times["p95"]:.1f}  '
+            f'p99 {times["p99"]:.1f} ms   {100 * phase["answered"]:.1f} % of frames answered')
+
+
+def _goal(name: str, value: float, most: float) -> str:
+    verdict = 'reached' if value <= most else 'MISSED'
+    return f'  {name:<22}{value:8.2f}      (goal at most {most:g}: {verdict})'
+
+
+if __name__ == '__main__':
+    # The shipped model is needed; say so before a minute of drawing.
+    resources.model_path('side_classifier.tflite')
+    raise SystemExit(main())

@@ -1,0 +1,166 @@
+"""What the monitor costs and how late it answers as a process of its own, over real DDS.
+
+It never measures inside the monitor: processor time and memory come from /proc, latency from the
+stamp the camera gave to the moment the answer is received here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from numpy.typing import NDArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from stroke_side_monitor.ros import conversions
+from stroke_side_msgs.msg import AffectedSide
+
+RATE_HZ = 30.0
+_PATIENCE_S = 60.0
+_WARM_UP_S = 3.0
+
+
+class MonitorUnreachableError(RuntimeError):
+    """The monitor's process did not answer in time; its output says why."""
+
+
+@contextmanager
+def monitor_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A monitor waiting to be configured; ended by SIGINT."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'stroke_side_monitor.ros.monitor', '--ros-args',
+         '-p', 'autostart:=false'], stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(_PATIENCE_S)
+
+
+class Camera:
+    """Publishes raw images at 30 Hz and listens to the answers."""
+
+    def __init__(self) -> None:
+        rclpy.init()
+        self.node = rclpy.create_node('bench_camera')
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self.publisher = self.node.create_publisher(Image, 'image', qos_profile_sensor_data)
+        self.node.create_subscription(
+            AffectedSide, 'stroke_side_monitor/affected_side', self._answer, QoSProfile(depth=100))
+        self._changer = self.node.create_client(
+            ChangeState, 'stroke_side_monitor/change_state')
+        self._messages: Sequence[Image] = ()
+        self.shown = 0
+        self.latencies_ms: list[float] = []
+        self.node.create_timer(1 / RATE_HZ, self._show)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown()
+
+    def point_at(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """What to show from now on; uint8 (H, W, 3) each."""
+        self._messages = [conversions.image_message(rgb, Header()) for rgb in frames]
+
+    def transition(self, identifier: int) -> None:
+        """Ask the monitor for a lifecycle transition and wait for it."""
+        self._until(self._changer.service_is_ready)
+        future = self._changer.call_async(
+            ChangeState.Request(transition=Transition(id=identifier)))
+        self._until(future.done)
+
+    def run(self, seconds: float) -> None:
+        """Show and listen for a while."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def _until(self, predicate: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not predicate():
+            if time.monotonic() > deadline:
+                raise MonitorUnreachableError('the monitor does not answer; start it by hand and '
+                                              'read what it writes')
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _show(self) -> None:
+        if self._messages:
+            message = self._messages[self.shown % len(self._messages)]
+            message.header.stamp = self.node.get_clock().now().to_msg()
+            self.publisher.publish(message)
+            self.shown += 1
+
+    def _answer(self, message: AffectedSide) -> None:
+        now = self.node.get_clock().now().nanoseconds * 1e-9
+        self.latencies_ms.append((now - conversions.stamp_s(message.header)) * 1e3)
+
+
+def measure(frames: Sequence[NDArray[np.uint8]], seconds: float) -> dict[str, Any]:
+    """Processor share, memory and latency: with a face, without one, and inactive.
+
+    Args:
+        frames: uint8 (H, W, 3) with a face.
+        seconds: length of each phase.
+    """
+    nobody = [np.full_like(frames[0], 127)]
+    figures: dict[str, Any] = {'seconds': seconds, 'rate_hz': RATE_HZ}
+    with monitor_process() as process:
+        camera = Camera()
+        try:
+            camera.transition(Transition.TRANSITION_CONFIGURE)
+            camera.point_at(frames)
+            figures['inactive'] = _phase(process.pid, camera, seconds)
+            camera.transition(Transition.TRANSITION_ACTIVATE)
+            figures['active'] = _phase(process.pid, camera, seconds)
+            camera.point_at(nobody)
+            figures['no_face'] = _phase(process.pid, camera, seconds)
+        finally:
+            camera.close()
+    return figures
+
+
+def _phase(pid: int, camera: Camera, seconds: float) -> dict[str, Any]:
+    camera.run(_WARM_UP_S)
+    camera.latencies_ms.clear()
+    camera.shown = 0
+    cpu, start = cpu_s(pid), time.monotonic()
+    camera.run(seconds)
+    used = cpu_s(pid) - cpu
+    elapsed = time.monotonic() - start
+    answers = list(camera.latencies_ms)
+    figures: dict[str, Any] = {
+        'cpu_percent': 100 * used / elapsed, 'rss_mb': rss_mb(pid), 'shown': camera.shown,
+        'answers': len(answers), 'answered': len(answers) / max(camera.shown, 1)}
+    if answers:
+        figures['latency_ms'] = dict(zip(
+            ('p50', 'p95', 'p99'), np.percentile(answers, (50, 95, 99)).tolist(), strict=True))
+    return figures
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time a process has used, user and system, seconds."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, megabytes."""
+    pages = int(Path(f'/proc/{pid}/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
