@@ -147,11 +147,11 @@ class Style:
 
     width: float = 1.0
     exponent: float = 1.0
-    droop: float = 5.0
-    shorten: float = 1.6
-    rest_pull: float = 1.8
+    droop: float = 7.0
+    shorten: float = 2.0
+    rest_pull: float = 2.4
     pull: float = 2.6
-    sag: float = 1.6
+    sag: float = 2.0
     brow_drop: float = 3.2
     lid_rise: float = 0.7
     lower_lid_drop: float = 1.0
@@ -468,8 +468,12 @@ def _scattered(severity: float, draw: float) -> float:
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """Draw a simulator: reach, law and every amplitude differ from the default by up to ~40 %."""
-    base = Style()
+    """Draw a simulator: its reach, its law and, by up to 40 %, every amplitude.
+
+    The resting signs are drawn around milder ones than the default's (droop
+    3 to 7 mm): many real palsies hardly show at rest.
+    """
+    base = Style(droop=5.0, shorten=1.6, rest_pull=1.8, sag=1.6)
     amplitudes = {item.name: getattr(base, item.name) * float(rng.uniform(0.6, 1.4))
                   for item in fields(Style)
                   if item.name not in ('width', 'exponent', 'fold')}

@@ -1,0 +1,134 @@
+"""Sessions: what happens when, that the truth says so, and that the same seed gives the same."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.perception.frame import normalise
+from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.session import Session, SessionPlan, minimum_jerk
+
+SHORT = SessionPlan(exercises=('smile', 'eye_close'), hold_s=0.8, rest_s=0.6, first_rest_s=0.6,
+                    fps=10.0, width=320, height=300, interocular_px=85.0)
+LEFT = Palsy.of(Side.LEFT, 0.8, 'peripheral')
+
+
+def session(portrait, palsy=LEFT, plan=SHORT, seed=3, **changes):
+    return Session(portrait, palsy, dataclasses.replace(plan, **changes), seed)
+
+
+def truths(a_session):
+    return [frame.truth for frame in a_session]
+
+
+@pytest.fixture(scope='module')
+def left_truths(astronaut):
+    return truths(session(astronaut))
+
+
+def test_the_script_is_followed(left_truths):
+    phases = [(truth.exercise, truth.phase) for truth in left_truths]
+    runs = [phase for index, phase in enumerate(phases)
+            if index == 0 or phase != phases[index - 1]]
+    assert runs == [('rest', 'rest'),
+                    ('smile', 'onset'), ('smile', 'hold'), ('smile', 'offset'), ('rest', 'rest'),
+                    ('eye_close', 'onset'), ('eye_close', 'hold'), ('eye_close', 'offset'),
+                    ('rest', 'rest')]
+
+
+def test_stamps_advance_by_the_frame_period(left_truths):
+    assert set(np.diff([truth.stamp_ns for truth in left_truths])) == {100_000_000}
+
+
+def test_cues_frame_the_movements(astronaut):
+    a_session = session(astronaut)
+    assert [(cue.exercise, cue.start) for cue in a_session.cues] == [
+        ('smile', True), ('smile', False), ('eye_close', True), ('eye_close', False)]
+    moving = [truth.stamp_ns for truth in truths(a_session) if truth.exercise == 'smile']
+    start, stop = a_session.cues[:2]
+    assert start.stamp_ns <= moving[0] < stop.stamp_ns < moving[-1]
+
+
+def test_the_weak_side_moves_less_and_later(astronaut):
+    slow_motion = truths(session(astronaut, Palsy.of(Side.LEFT, 0.5, 'central'), fps=60.0,
+                                 exercises=('smile',)))
+    course = np.array([truth.intensity for truth in slow_motion])
+    peak = course.max(axis=0)
+    assert peak[0] == pytest.approx(0.5 * peak[1], rel=0.02)
+    half = (course > 0.5 * peak).argmax(axis=0)
+    assert half[0] >= half[1] + 3  # ≥ 50 ms
+
+
+def test_a_palsy_that_sets_in_while_filming(astronaut):
+    course = truths(session(astronaut, exercises=(), first_rest_s=3.0, onset_s=1.0))
+    assert [truth.side for truth in course[:11]] == [Side.NONE] * 11
+    assert {truth.side for truth in course[11:]} == {Side.LEFT}
+    assert course[5].severity_mouth == 0.0
+    assert course[-1].severity_mouth == 0.8
+    assert course[-1].commissure_mm[0] > course[5].commissure_mm[0] + 3.0
+
+
+def test_blinks_close_the_healthy_eye_only(astronaut):
+    course = truths(session(astronaut, Palsy.of(Side.LEFT, 1.0, 'peripheral'), exercises=(),
+                            first_rest_s=4.0, blinks_per_minute=40.0, fps=20.0))
+    deepest = max(course, key=lambda truth: truth.blink)
+    assert deepest.blink > 0.8
+    assert deepest.lid_gap_mm[1] < 0.4 * course[0].lid_gap_mm[1]
+    assert deepest.lid_gap_mm[0] > 0.9 * course[0].lid_gap_mm[0]
+
+
+def test_the_head_stays_within_its_bounds(astronaut):
+    yaws = np.array([truth.yaw_deg for truth in truths(
+        session(astronaut, exercises=(), first_rest_s=6.0, fps=4.0))])
+    own = truths(session(astronaut, exercises=(), head_motion=0.0))[0].yaw_deg
+    assert np.abs(yaws - own).max() <= 12.1
+    assert np.ptp(yaws) > 3.0
+
+
+def test_the_same_seed_gives_the_same_bytes(astronaut):
+    first, second, other = (session(astronaut, seed=seed) for seed in (3, 3, 4))
+    for index in (0, 12, 7):  # in any order
+        assert first.frame(index).jpeg == second.frame(index).jpeg
+        assert first.frame(index).truth == second.frame(index).truth
+    assert first.frame(12).jpeg != other.frame(12).jpeg
+
+
+def test_the_picture_is_what_its_jpeg_decodes_to(astronaut):
+    frame = session(astronaut).frame(4)
+    assert frame.jpeg[:3] == b'\xff\xd8\xff'
+    assert frame.rgb.shape == (300, 320, 3)
+
+
+def test_mirroring_flips_the_picture_and_not_the_patient(mesh, astronaut):
+    straight = session(astronaut, camera=0.0).frame(0)
+    mirrored = session(astronaut, camera=0.0, mirrored=True).frame(0)
+    assert dataclasses.replace(mirrored.truth, mirrored=False) == straight.truth
+    assert mirrored.truth.mirrored
+    difference = np.abs(mirrored.rgb[:, ::-1].astype(int) - straight.rgb)
+    assert difference.mean() < 2.0  # JPEG blocks lie elsewhere
+    heights = [normalise(mesh.detect(frame.rgb)[0]).points[[61, 291], 1]
+               for frame in (straight, mirrored)]
+    assert heights[0][0] > heights[0][1] + 1.0
+    assert heights[1][0] < heights[1][1] - 1.0
+
+
+def test_minimum_jerk_is_smooth_and_symmetric():
+    course = np.array([minimum_jerk(x) for x in np.linspace(-0.2, 1.2, 141)])
+    assert (np.diff(course) >= 0.0).all()
+    np.testing.assert_allclose(course + course[::-1], 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize('fault', [
+    {'exercises': ('yawn',)}, {'fps': 0.0}, {'hold_s': -1.0}, {'jpeg_quality': 0},
+    {'head_motion': 2.0}])
+def test_impossible_plans_are_refused(fault):
+    with pytest.raises(ValueError, match=next(iter(fault)).split('s')[0]):
+        SessionPlan(**fault)
+
+
+def test_a_frame_outside_the_session_is_an_error(astronaut):
+    a_session = session(astronaut)
+    with pytest.raises(IndexError):
+        a_session.frame(len(a_session))
