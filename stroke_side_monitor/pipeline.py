@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics, severity, side
+from stroke_side_monitor.assessment.baseline import PersonalBaseline
 from stroke_side_monitor.assessment.exercise import ExerciseResult, ExerciseTracker
 from stroke_side_monitor.assessment.norms import Context, Norms, NormsError
+from stroke_side_monitor.assessment.personal import PersonalFindings, PersonalReference
 from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.assessment.side import Evidence, SideDecision, SideFilter, SideRule
 from stroke_side_monitor.assessment.terms import Basis
@@ -122,6 +124,7 @@ class Assessment:
     metrics: Mapping[str, float] = field(default_factory=dict)
     z: Mapping[str, float] = field(default_factory=dict)
     exercise_results: tuple[ExerciseResult, ...] = ()
+    personal: PersonalFindings = field(default_factory=PersonalFindings)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -166,6 +169,7 @@ class Pipeline:
         self._rest_scores = (math.nan, math.nan)
         self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
         self._trend_basis = Basis.UNKNOWN
+        self._personal = PersonalReference(self._norms)
 
     def assess(self, rgb: NDArray[np.uint8], stamp_s: float) -> Assessment:
         """Assess one frame.
@@ -204,7 +208,8 @@ class Pipeline:
         with _Stopwatch(timings, 'conclude'):
             reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
                 else measured.metrics
-            assessment = self._conclude(stamp_s, view, reported, z, classifier_score)
+            assessment = self._conclude(stamp_s, view, measured, z, classifier_score)
+            assessment = replace(assessment, metrics=reported)
         timings['assess'] += timings.pop('conclude')
         return replace(assessment, timings_ms=timings)
 
@@ -221,6 +226,14 @@ class Pipeline:
             ) -> tuple[str, ...]:
         """Take the exercise controller's cue; see ExerciseTracker.cue for what is answered."""
         return self._exercises.cue(exercise, start, stamp_s, hold_s)
+
+    def use_baseline(self, baseline: PersonalBaseline | None) -> None:
+        """Compare with this patient's own face too; None: no longer."""
+        self._personal.use(baseline)
+
+    def enrol_baseline(self) -> None:
+        """Start gathering this patient's own face as reference; Assessment.personal tells of it."""
+        self._personal.enrol()
 
     def finish(self) -> tuple[ExerciseResult, ...]:
         """The recording has ended: the results of the exercises still under way."""
@@ -271,22 +284,27 @@ class Pipeline:
             luminance=judged.luminance, sharpness=judged.sharpness,
             box_px=_box(face, self.settings.input_mirrored), reasons=reasons, limits=limits)
 
-    def _conclude(self, stamp_s: float, view: View, measured: Mapping[str, float],
+    def _conclude(self, stamp_s: float, view: View, measured: _Measured,
                   z: Mapping[str, float], classifier_score: float) -> Assessment:
         if view.reasons:
-            return self._unassessable(stamp_s, view, measured, z)
+            return self._unassessable(stamp_s, view, measured.metrics, z)
         finished = self._exercises.add(stamp_s, view.points)
         results = self._exercises.results
         eye = math.nan if 'blink' in view.limits else side.eye_score(z)
         evidence = Evidence(side.mouth_score(z), eye, classifier_score,
                             severity.movement_asymmetry(results))
         decision = self._filter.add(stamp_s, evidence, self.settings.rule)
-        decision = replace(decision, reasons=decision.reasons + view.limits)
-        if not self._exercises.current:
+        at_rest = not self._exercises.current
+        if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
-        estimate = severity.dynamic_severity(results, *self._rest_scores)
-        estimate = self._with_trend(stamp_s, estimate)
-        return Assessment(stamp_s, decision, estimate, view, measured, z, finished)
+        personal = self._personal.add(
+            stamp_s, measured.metrics, measured.context, at_rest=at_rest, results=finished,
+            steady_mouth_score=decision.landmark_score)
+        decision = replace(decision, reasons=decision.reasons + view.limits + personal.codes)
+        estimate = self._with_trend(
+            stamp_s, severity.dynamic_severity(results, *self._rest_scores))
+        return Assessment(stamp_s, decision, estimate, view, measured.metrics, z, finished,
+                          personal)
 
     def _with_trend(self, stamp_s: float, estimate: SeverityEstimate) -> SeverityEstimate:
         if estimate.basis is not self._trend_basis:
@@ -301,7 +319,8 @@ class Pipeline:
         finished = self._exercises.add(stamp_s, None)
         evidence = Evidence(side.mouth_score(z), side.eye_score(z)) if z else None
         return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons, evidence),
-                          severity.unknown_severity(view.reasons), view, measured, z, finished)
+                          severity.unknown_severity(view.reasons), view, measured, z, finished,
+                          self._personal.miss(stamp_s, view.reasons))
 
 
 def load_norms(path: Path) -> Norms:

@@ -2,14 +2,14 @@
 
 It never measures a face itself and never names a side. The healthy mean of
 every metric is zero by construction (a healthy face and its mirror image are
-equally healthy), so no norm can favour a side; only a personal baseline may.
+equally healthy), so no norm can favour a side.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 SCHEMA = 2
@@ -81,10 +81,9 @@ class MetricNorm:
 
 @dataclass(frozen=True)
 class Norms:
-    """Norms of all metrics; `baseline` holds a person's own values once enrolled."""
+    """Norms of all metrics by name."""
 
     metrics: Mapping[str, MetricNorm]
-    baseline: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_mapping(cls, content: Any) -> Norms:
@@ -104,13 +103,8 @@ class Norms:
             raise NormsError(f'norms: unreadable entry ({error!r}); '
                              'rebuild the file with "make norms"') from error
 
-    def with_baseline(self, baseline: Mapping[str, float]) -> Norms:
-        """Norms that measure change against one person's own face instead of the healthy mean."""
-        return replace(self, baseline=dict(baseline))
-
     def z(self, measured: Mapping[str, float], context: Context) -> dict[str, float]:
         """Each metric in healthy standard deviations from what is expected in this context."""
         return {
-            name: (measured[name] - norm.expected(context) - self.baseline.get(name, 0.0))
-            / norm.sd(context)
+            name: (measured[name] - norm.expected(context)) / norm.sd(context)
             for name, norm in self.metrics.items() if name in measured}

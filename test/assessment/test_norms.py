@@ -72,12 +72,6 @@ def test_a_mirror_negates_z_exactly(norms):
     assert in_mirror == {name: -value for name, value in direct.items()}
 
 
-def test_a_personal_baseline_becomes_the_new_zero(norms):
-    own = norms.with_baseline({NAME: 1.7})
-    assert own.z({NAME: 1.7}, FRONT) == {NAME: 0.0}
-    assert norms.z({NAME: 1.7}, FRONT)[NAME] > 1.0
-
-
 def test_context_far_outside_what_was_measured_does_not_run_away(norms):
     wild = Context(yaw_deg=80.0, roll_deg=0.0, mouth_width_mm=400.0, interocular_px=2.0)
     assert all(math.isfinite(norm.sd(wild)) and norm.sd(wild) < 20 * norm.sd(FRONT)
