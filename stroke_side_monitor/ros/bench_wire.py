@@ -62,7 +62,7 @@ class Camera:
         self.publisher = self.node.create_publisher(Image, 'image', qos_profile_sensor_data)
         self.node.create_subscription(
             AffectedSide, 'stroke_side_monitor/affected_side', self._answer, QoSProfile(depth=100))
-        self._changer = self.node.create_client(
+        self._changer: Any = self.node.create_client(
             ChangeState, 'stroke_side_monitor/change_state')
         self._messages: Sequence[Image] = ()
         self.shown = 0

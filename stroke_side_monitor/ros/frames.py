@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from stroke_side_monitor import overlay
+from stroke_side_monitor.patient_files import PatientFiles
 from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import Assessment, Pipeline
 from stroke_side_monitor.ros import conversions
@@ -84,9 +85,10 @@ class Outputs:
 class FrameAssessor:
     """Handles the worker's frames. Its methods run in the worker's thread."""
 
-    def __init__(self, outputs: Outputs, statistics: Statistics, logger: Any, clock: Clock,
-                 topic: str) -> None:
+    def __init__(self, outputs: Outputs, statistics: Statistics, files: PatientFiles, logger: Any,
+                 clock: Clock, topic: str) -> None:
         self._outputs = outputs
+        self.files = files
         self._statistics = statistics
         self._logger = logger
         self._clock = clock
@@ -108,7 +110,7 @@ class FrameAssessor:
         self._header = message.header
         assessment = pipeline.assess(rgb, conversions.stamp_s(message.header))
         assessed = time.perf_counter()
-        self._outputs.publish(assessment, message.header)
+        self._publish(assessment, message.header)
         published = time.perf_counter()
         self._undecodable_since_output = False
         self._statistics.frame_assessed(
@@ -138,11 +140,16 @@ class FrameAssessor:
     def lose(self, pipeline: Pipeline, reason: str) -> None:
         """Publish UNKNOWN with the header of the last image, for there is no newer one."""
         assessment = pipeline.lost(conversions.stamp_s(self._header), reason)
-        self._outputs.publish(assessment, self._header)
+        self._publish(assessment, self._header)
+
+    def _publish(self, assessment: Assessment, header: Header) -> None:
+        self._outputs.publish(assessment, header)
+        self.files.add(assessment)
 
     def forget(self, pipeline: Pipeline) -> None:
         """Another patient, or the first frames after a pause."""
         pipeline.reset()
+        self.files.event(conversions.stamp_s(self._header), 'reset')
         self._header = Header()
         self.cue = ''
 
@@ -152,6 +159,7 @@ class FrameAssessor:
         stamp_s = conversions.stamp_s(cue.header if stamped else self._header)
         start = cue.phase == ExerciseCue.START
         problems = pipeline.cue(cue.exercise, start, stamp_s, cue.hold_s)
+        self.files.cue(stamp_s, cue.exercise, start, cue.hold_s, problems)
         self.cue = f'{cue.exercise[:40]} {"start" if start else "stop"}'
         if problems:
             self.cue += ': ' + ', '.join(problems)

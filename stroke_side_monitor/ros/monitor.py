@@ -23,13 +23,17 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from std_srvs.srv import SetBool, Trigger
 
+from stroke_side_monitor import __version__
+from stroke_side_monitor.assessment.baseline import REST_NEEDED_S, BaselineError, PersonalBaseline
 from stroke_side_monitor.assessment.norms import NormsError
+from stroke_side_monitor.patient_files import PatientFiles
 from stroke_side_monitor.perception.side_classifier import ModelError
 from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
 from stroke_side_monitor.ros.process import run
 from stroke_side_monitor.ros.worker import Worker
+from stroke_side_monitor.session_record import SessionError
 from stroke_side_msgs.msg import ExerciseCue
 
 NODE_NAME = 'stroke_side_monitor'
@@ -68,6 +72,7 @@ class Monitor(LifecycleNode):
         self._worker: Worker | None = None
         self._outputs: frames.Outputs | None = None
         self._assessor: frames.FrameAssessor | None = None
+        self._files: PatientFiles | None = None
         self._images: Subscription | None = None
         self._entities: list[Any] = []
         self._model: Mapping[str, str] = {}
@@ -107,7 +112,8 @@ class Monitor(LifecycleNode):
         if not self.problem:
             try:
                 self._build()
-            except (ModelError, NormsError, ResourceMissingError) as error:
+            except (ModelError, NormsError, ResourceMissingError, BaselineError,
+                    SessionError) as error:
                 self._tear_down()
                 self.problem = str(error)
         if self.problem:
@@ -157,23 +163,31 @@ class Monitor(LifecycleNode):
         values = parameters.current(self)
         self._statistics.clear()
         self._outputs = frames.Outputs(self)
+        self._files = PatientFiles(
+            tell=self._tell, versions={'software': __version__}, parameters=values,
+            **{name: str(values[name]) for name in (
+                'patient_key', 'baseline_directory', 'record_session')})
         self._assessor = frames.FrameAssessor(
-            self._outputs, self._statistics, self.get_logger(), self.get_clock(), self._topic)
+            self._outputs, self._statistics, self._files, self.get_logger(), self.get_clock(),
+            self._topic)
         self._worker = Worker(
-            functools.partial(self._make_pipeline, values), self._assessor,
+            functools.partial(self._make_pipeline, values, self._files.baseline), self._assessor,
             float(values['stale_timeout_s']))
         self._entities = [
             self.create_subscription(
                 ExerciseCue, '~/exercise_cue', self._on_cue, QoSProfile(depth=10)),
             self.create_service(SetBool, '~/enable', self._on_enable),
             self.create_service(Trigger, '~/reset', self._on_reset),
+            self.create_service(Trigger, '~/enrol_baseline', self._on_enrol_baseline),
         ]
 
-    def _make_pipeline(self, values: Mapping[str, parameters.Value]) -> Pipeline:
+    def _make_pipeline(self, values: Mapping[str, parameters.Value],
+                       baseline: PersonalBaseline | None) -> Pipeline:
         """Runs in the worker's thread, to which mesh and interpreter belong."""
         pipeline = Pipeline(
             parameters.pipeline_settings(values), video=True,
             norms_path=_path(values['norms_path']), model_path=_path(values['model_path']))
+        pipeline.use_baseline(baseline)
         self._model = _describe(pipeline)
         return pipeline
 
@@ -187,7 +201,9 @@ class Monitor(LifecycleNode):
                 self.destroy_service(service)
         if self._outputs is not None:
             self._outputs.destroy()
-        self._worker = self._assessor = self._outputs = None
+        if self._files is not None:
+            self._files.close()
+        self._worker = self._assessor = self._outputs = self._files = None
         self._entities = []
         self._model = {}
 
@@ -255,7 +271,23 @@ class Monitor(LifecycleNode):
         response.message = 'the next frame starts a new patient'
         return response
 
+    def _on_enrol_baseline(self, _: Trigger.Request, response: Trigger.Response
+                           ) -> Trigger.Response:
+        if self._worker is None or self._files is None:
+            response.message = 'configure the node first'
+            return response
+        response.message = self._files.why_no_enrolment
+        if not response.message:
+            self._worker.ask(lambda pipeline: pipeline.enrol_baseline())
+            response.success = True
+            response.message = (f'gathering {REST_NEEDED_S:.0f} s of rest; the log tells when the '
+                                'baseline is stored')
+        return response
+
     # Parameters and diagnostics
+
+    def _tell(self, text: str) -> None:
+        self.get_logger().warning(text)
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value

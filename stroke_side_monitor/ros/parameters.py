@@ -104,6 +104,11 @@ TABLE: tuple[Parameter, ...] = (
     Parameter('model_path', '', 'Side classifier (.tflite with its card .json beside it); '
               'empty: the one shipped.'),
     Parameter('norms_path', '', 'Norms of healthy faces; empty: the ones shipped.'),
+    Parameter('patient_key', '', 'Pseudonym of the patient, for baseline and session record; '
+              'letters, digits, ".", "_", "-". Never a name.'),
+    Parameter('baseline_directory', '', 'Folder of personal baselines; empty: none are kept.'),
+    Parameter('record_session', '', 'Folder below which this session is recorded, without '
+              'images; empty: not recorded.'),
     Parameter('stale_timeout_s', 1.0, 'After this long without an assessed frame UNKNOWN is '
               'published with the reason, and again each time it passes.', unit='s', live=True,
               least=0.1, most=60.0),

@@ -48,10 +48,12 @@ def _wrong_type(publishers: Sequence[TopicEndpointInfo], type_name: str) -> str:
 
 
 def _elsewhere(node: Node, topic: str) -> str:
-    # Names alone would also list what other monitors subscribe to.
+    # Names alone would also list what monitors subscribe to; the overlay is no camera.
+    own = f'{node.get_fully_qualified_name()}/'
     found = [f'{name} ({types[0].rsplit("/", 1)[-1]})'
              for name, types in sorted(node.get_topic_names_and_types())
-             if types[0] in (RAW, COMPRESSED) and name != topic and node.count_publishers(name)]
+             if types[0] in (RAW, COMPRESSED) and name != topic
+             and not name.startswith(own) and node.count_publishers(name)]
     if found:
         return ('; images are published on ' + ', '.join(found[:5])
                 + ': remap `image`, or set image_transport')
