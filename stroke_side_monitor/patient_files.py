@@ -1,0 +1,91 @@
+"""What the monitor keeps of a patient on disk, and only if asked: baseline and session record.
+
+It never stores images, never knows ROS, and a disk that fails never stops the monitor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stroke_side_monitor.assessment.baseline import BaselineError, PersonalBaseline
+from stroke_side_monitor.baseline_store import BaselineStore, check_key
+from stroke_side_monitor.pipeline import Assessment
+from stroke_side_monitor.session_record import SessionRecorder
+
+
+class PatientFiles:
+    """One patient's baseline and the record of one session. Use it from one thread."""
+
+    def __init__(self, *, patient_key: str, baseline_directory: str, record_session: str,
+                 tell: Callable[[str], None], versions: Mapping[str, str],
+                 parameters: Mapping[str, Any]) -> None:
+        """Open what was asked for; empty folder names ask for nothing.
+
+        Args:
+            patient_key: pseudonym; needed for a baseline.
+            baseline_directory, record_session: folders, '' for none.
+            tell: gets one line whenever a file could not be written later on.
+            versions, parameters: for the session's metadata.
+
+        Raises:
+            BaselineError, SessionError: one line saying what is wrong and how to mend it.
+        """
+        if patient_key:
+            check_key(patient_key)
+        self._key, self._tell = patient_key, tell
+        self._store = BaselineStore(Path(baseline_directory).expanduser()) \
+            if baseline_directory else None
+        self.baseline: PersonalBaseline | None = None
+        if self._store is not None and patient_key:
+            self.baseline = self._store.load(patient_key)
+        self._recorder = SessionRecorder(
+            Path(record_session).expanduser(), patient_key=patient_key, versions=versions,
+            parameters=parameters, tell=tell) if record_session else None
+
+    @property
+    def why_no_enrolment(self) -> str:
+        """Why a baseline cannot be enrolled; empty when it can."""
+        if self._store is None:
+            return 'set baseline_directory to the folder in which baselines are kept'
+        return '' if self._key else 'set patient_key to the pseudonym of this patient'
+
+    def add(self, assessment: Assessment) -> None:
+        """Take one assessment: record it, and store a baseline that it completes."""
+        found = assessment.personal
+        if found.enrolment is not None and found.enrolment.baseline is not None:
+            self._save(assessment.stamp_s, found.enrolment.baseline)
+        if self._recorder is None:
+            return
+        self._recorder.assessment(assessment)
+        if found.new_asymmetry is not None:
+            self._recorder.event(found.new_asymmetry.stamp_s, 'new_asymmetry', {
+                'side': found.new_asymmetry.side, 'change': found.new_asymmetry.change})
+
+    def cue(self, stamp_s: float, exercise: str, start: bool, hold_s: float,
+            status: tuple[str, ...]) -> None:
+        """Record a cue and what was wrong with it."""
+        if self._recorder is not None:
+            self._recorder.cue(stamp_s, exercise, start, hold_s, status)
+
+    def event(self, stamp_s: float, name: str) -> None:
+        """Record that something happened."""
+        if self._recorder is not None:
+            self._recorder.event(stamp_s, name)
+
+    def close(self) -> None:
+        """Close the session's record. May be called twice."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _save(self, stamp_s: float, baseline: PersonalBaseline) -> None:
+        if self._store is None:
+            return
+        try:
+            path = self._store.save(self._key, baseline)
+        except BaselineError as error:
+            self._tell(str(error))
+            return
+        self._tell(f'baseline of {self._key} enrolled: {path}')
+        self.event(stamp_s, 'baseline_enrolled')

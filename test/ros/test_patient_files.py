@@ -1,0 +1,75 @@
+"""The node keeps a baseline and a session record when asked, and nothing when not."""
+
+from __future__ import annotations
+
+import json
+
+from ros_harness import MonitorProcess, Robot
+from std_srvs.srv import Trigger
+
+from stroke_side_monitor.assessment.baseline import REST_NEEDED_S
+from stroke_side_monitor.session_record import read_session
+from stroke_side_msgs.msg import ExerciseCue
+
+
+def enrol(robot):
+    return robot.call(Trigger, 'enrol_baseline', Trigger.Request())
+
+
+def test_a_session_and_a_baseline_are_kept_when_asked(tmp_path, right_weak):
+    folders = {'baseline_directory': tmp_path / 'baselines',
+               'record_session': tmp_path / 'sessions'}
+    with MonitorProcess(tmp_path / 'log', patient_key='p-7', **folders) as monitor, \
+            Robot() as robot:
+        robot.until_connected()
+        robot.watch(right_weak)
+        assert enrol(robot).success
+        # The monitor believes a quarter of a second between frames, no more.
+        for _ in range(int(REST_NEEDED_S / 0.25) + 5):
+            robot.show(right_weak, robot.now_s + 0.25)
+        stored = robot.until(lambda: list((tmp_path / 'baselines').glob('*.json')), 'the baseline')
+        header = robot.message(right_weak).header
+        robot.cues.publish(ExerciseCue(header=header, exercise='smile', phase=ExerciseCue.START))
+        robot.watch(right_weak)
+        assert monitor.stop() == 0, monitor.log
+    assert [path.name for path in stored] == ['p-7.json']
+    content = json.loads(stored[0].read_text())
+    assert content['metrics']['mouth.commissure_height'] < -1.0  # the patient's right droops
+    folder, = (tmp_path / 'sessions').iterdir()
+    session = read_session(folder)
+    assert (session.patient_key, session.damaged) == ('p-7', 0)
+    frames = session.of_kind('frame')
+    assert {frame['side'] for frame in frames} >= {'right', 'unknown'}
+    assert 'baseline_enrolled' in [event['name'] for event in session.of_kind('event')]
+    assert [cue['exercise'] for cue in session.of_kind('cue')] == ['smile']
+    assert {path.suffix for path in tmp_path.rglob('*') if path.is_file()} <= {
+        '.json', '.jsonl', ''}  # no image anywhere
+    with MonitorProcess(tmp_path / 'again', patient_key='p-7', **folders), Robot() as robot:
+        robot.until_connected()
+        # The same face does not depart from its own baseline, and is still weak on the right.
+        answer = robot.watch(right_weak)
+        assert answer.side == answer.RIGHT
+        assert 'baseline_alarm' not in answer.reasons
+
+
+def test_without_a_folder_nothing_is_enrolled_or_written(robot, right_weak):
+    robot.watch(right_weak, frames=3)
+    refused = enrol(robot)
+    assert not refused.success
+    assert 'baseline_directory' in refused.message
+
+
+def test_a_damaged_baseline_keeps_the_node_from_being_configured(tmp_path):
+    (tmp_path / 'p-7.json').write_text('{"schema": 1}')
+    with MonitorProcess(tmp_path / 'log', patient_key='p-7', baseline_directory=tmp_path
+                        ) as monitor, Robot() as robot:
+        robot.until(lambda: 'not configured' in monitor.log, 'the refusal')
+        assert robot.state() == 'unconfigured'
+        assert 'enrol the baseline again' in monitor.log
+
+
+def test_a_patient_key_that_names_a_path_is_refused(tmp_path):
+    with MonitorProcess(tmp_path / 'log', patient_key='../etc/passwd',
+                        record_session=tmp_path / 'sessions') as monitor, Robot() as robot:
+        robot.until(lambda: 'not configured' in monitor.log, 'the refusal')
+        assert not (tmp_path / 'sessions').exists()
