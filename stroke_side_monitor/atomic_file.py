@@ -6,7 +6,7 @@ It never leaves a half-written file under the final name.
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -20,8 +20,8 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: disk full, no permission, no such folder; nothing is left behind then.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.',
-                                             suffix=TEMPORARY)
+    temporary = path.parent / f'.{path.name}.{secrets.token_hex(8)}{TEMPORARY}'
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, 'wb') as file:
             file.write(content)
@@ -29,7 +29,7 @@ def write(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 

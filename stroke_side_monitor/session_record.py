@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stroke_side_monitor import atomic_file
 from stroke_side_monitor.assessment.exercise import ExerciseResult
-from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.baseline_store import check_key
+
+if TYPE_CHECKING:  # reading a record must not load MediaPipe
+    from stroke_side_monitor.pipeline import Assessment
 
 SCHEMA = 1
 METADATA_FILE, LINES_FILE = 'session.json', 'session.jsonl'
@@ -57,6 +59,7 @@ class SessionRecorder:
         key = check_key(patient_key) if patient_key else ''
         self._tell = tell
         self._synced_s = time.monotonic()
+        self._metrics_s = -math.inf
         started = started or datetime.now(timezone.utc)
         metadata = {'schema': SCHEMA, 'patient_key': key, 'started_utc': started.isoformat(),
                     'versions': dict(versions), 'parameters': dict(parameters)}
@@ -70,8 +73,24 @@ class SessionRecorder:
             raise SessionError(f'session record: cannot write below {root} ({error.strerror}); '
                                'set record_session to a folder with space') from error
 
+    def assessment(self, assessment: Assessment) -> None:
+        """Add one frame's assessment, the exercise results that it brought included.
+
+        Metrics and their z-scores are added once a second only: at 30 frames a
+        second they would make 100 MB an hour.
+        """
+        values = frame_values(assessment)
+        if abs(assessment.stamp_s - self._metrics_s) >= 1.0:
+            self._metrics_s = assessment.stamp_s
+            values['metrics'] = {name: round(value, 3)
+                                 for name, value in assessment.metrics.items()}
+            values['z'] = {name: round(value, 2) for name, value in assessment.z.items()}
+        self._write('frame', assessment.stamp_s, values)
+        for result in assessment.exercise_results:
+            self.exercise(result)
+
     def frame(self, stamp_s: float, values: Mapping[str, Any]) -> None:
-        """Add one assessed frame, or the summary of one second, by name."""
+        """Add one frame by values named as in frame_values."""
         self._write('frame', stamp_s, values)
 
     def cue(self, stamp_s: float, exercise: str, start: bool, hold_s: float,
@@ -84,10 +103,6 @@ class SessionRecorder:
         """Add the result of one repetition."""
         seen = math.isfinite(result.stamp_s)  # not when no frame of it was seen
         self._write('exercise', result.stamp_s if seen else result.start_s, result.__dict__)
-
-    def severity(self, stamp_s: float, estimate: SeverityEstimate) -> None:
-        """Add a severity that differs from the one before, for instance after an exercise."""
-        self._write('severity', stamp_s, estimate.__dict__)
 
     def event(self, stamp_s: float, name: str, values: Mapping[str, Any] | None = None) -> None:
         """Add something that happened: reset, new_asymmetry, baseline_enrolled ..."""
@@ -128,6 +143,34 @@ class SessionRecorder:
                    f'({error.strerror}); what was written stays readable')
         # Closing an unbuffered file writes nothing more.
         self._file.close()
+
+
+def frame_values(assessment: Assessment) -> Record:
+    """What is recorded of every frame; units as in Assessment and its parts.
+
+    M, E: mouth and eye score, healthy standard deviations, positive: the
+    PATIENT's left is weaker. reasons: why the frame was not assessed, or what
+    limits trust in its side; severity_reasons: the same of its severity.
+    """
+    side, severity, view = assessment.side, assessment.severity, assessment.view
+    return {
+        'side': side.side, 'confidence': round(side.confidence, 4), 'stable': side.stable,
+        'M': _rounded(side.landmark_score), 'E': _rounded(side.eye_score),
+        'classifier_score': _rounded(side.classifier_score),
+        'classifier_agreement': side.agreement,
+        'symmetry_index': _rounded(severity.symmetry_index), 'grade': severity.grade,
+        'basis': severity.basis, 'mouth_severity': severity.mouth_severity,
+        'eye_severity': severity.eye_severity, 'pattern': severity.pattern,
+        'nihss': (severity.nihss_min, severity.nihss_max),
+        'house_brackmann': (severity.house_brackmann_min, severity.house_brackmann_max),
+        'trend': severity.trend, 'severity_reasons': severity.reasons, 'reasons': side.reasons,
+        'assessed': not view.reasons, 'yaw_deg': _rounded(view.yaw_deg),
+        'pitch_deg': _rounded(view.pitch_deg), 'roll_deg': _rounded(view.roll_deg),
+        'interocular_px': _rounded(view.interocular_px)}
+
+
+def _rounded(value: float) -> float:
+    return round(value, 3) if math.isfinite(value) else math.nan
 
 
 def _new_folder(root: Path, name: str) -> Path:
@@ -184,7 +227,7 @@ class RecordedSession:
         return datetime.fromisoformat(self.metadata['started_utc'])
 
     def of_kind(self, kind: str) -> list[Record]:
-        """The lines of one kind: frame, cue, exercise, severity or event."""
+        """The lines of one kind: frame, cue, exercise or event."""
         return [line for line in self.lines if line['kind'] == kind]
 
 

@@ -13,7 +13,6 @@ import pytest
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.baseline import BaselineError
 from stroke_side_monitor.assessment.exercise import ExerciseTracker
-from stroke_side_monitor.assessment.severity import static_severity
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.session_record import SessionError, SessionRecorder, read_session
 
@@ -48,7 +47,6 @@ def test_what_was_recorded_is_read_back(tmp_path, symmetric_points):
     record.cue(2.0, 'smile', True, 0.0, ('overlapping_start',))
     result = smile(symmetric_points)
     record.exercise(result)
-    record.severity(5.0, static_severity(3.5, 0.0))
     record.event(6.0, 'new_asymmetry', {'side': Side.RIGHT, 'change': -3.2})
     record.close()
     record.close()
@@ -59,12 +57,11 @@ def test_what_was_recorded_is_read_back(tmp_path, symmetric_points):
     assert session.metadata['versions'] == {'software': '0.1.0'}
     assert session.metadata['parameters'] == {'window_s': 1.0}
     assert [line['kind'] for line in session.lines] == [
-        'frame', 'cue', 'exercise', 'severity', 'event']
+        'frame', 'cue', 'exercise', 'event']
     assert session.of_kind('frame')[0] == {
         'kind': 'frame', 'stamp_s': 1.25, 'side': 'left', 'M': 3.5, 'E': None,
         'reasons': ['blink']}
     assert session.of_kind('exercise')[0]['excursion_left'] == result.excursion_left
-    assert session.of_kind('severity')[0]['grade'] == 'near_normal'
 
 
 def test_only_metadata_and_lines_are_stored_and_no_image(tmp_path):

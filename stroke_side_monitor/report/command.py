@@ -1,0 +1,87 @@
+"""The `report` command: recorded sessions in, one page out, CSV and PDF on demand.
+
+It never leaves a half-written file and never mixes the sessions of two patients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stroke_side_monitor import atomic_file
+from stroke_side_monitor.report import page, tables
+from stroke_side_monitor.report.summary import compare, summarise
+from stroke_side_monitor.session_record import RecordedSession, SessionError, read_session
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Returns 0, or 1 after one line saying what was wrong."""
+    options = _parse(arguments)
+    try:
+        written = write_report(options.sessions, options.out, options.pdf, options.csv)
+    except SessionError as error:
+        print(f'report: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f'report: cannot write {error.filename} ({error.strerror}); '
+              'give a folder that exists and has space', file=sys.stderr)
+        return 1
+    print(f'report: {", ".join(map(str, written))}')
+    return 0
+
+
+def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
+                 csv: Path | None = None) -> list[Path]:
+    """Report on the newest of the sessions, compared with the others.
+
+    Args:
+        folders: session folders of one patient, in any order.
+        out: the HTML page. pdf: the same for printing. csv: folder for three tables.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SessionError: a folder is no session, or the sessions are of several patients.
+        OSError: a file cannot be written.
+    """
+    sessions = sorted(map(read_session, folders), key=lambda session: session.started)
+    _check_one_patient(sessions)
+    summaries = [summarise(session) for session in sessions]
+    *earlier, newest = summaries
+    comparison = compare(summaries)
+    files = {out: page.html(newest, earlier, comparison).encode()}
+    if pdf:
+        files[pdf] = page.pdf(newest, comparison)
+    if csv:
+        csv.mkdir(parents=True, exist_ok=True)
+        for name, text in tables.all_tables(sessions, summaries).items():
+            files[csv / name] = text.encode()
+    for path, content in files.items():
+        atomic_file.write(path, content)
+    return list(files)
+
+
+def _check_one_patient(sessions: Sequence[RecordedSession]) -> None:
+    keys = sorted({session.patient_key for session in sessions})
+    if len(keys) > 1:
+        named = ', '.join(key or '(none)' for key in keys)
+        raise SessionError(f'sessions of several patients ({named}); report on one at a time')
+    if keys == [''] and len(sessions) > 1:
+        raise SessionError('sessions without a patient key cannot be compared; '
+                           'give one session, or set patient_key when recording')
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='report', description='One page about recorded sessions of one patient: '
+        'the newest, compared with the others. A measurement aid, not a diagnosis.')
+    parser.add_argument('sessions', type=Path, nargs='+', metavar='SESSION',
+                        help='session folder written by record_session')
+    parser.add_argument('--out', type=Path, required=True, help='HTML page to write')
+    parser.add_argument('--pdf', type=Path, help='the same as PDF')
+    parser.add_argument('--csv', type=Path, metavar='FOLDER',
+                        help='folder for sessions.csv, exercises.csv and seconds.csv')
+    return parser.parse_args(arguments)

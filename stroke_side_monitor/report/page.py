@@ -1,0 +1,260 @@
+"""Puts a session's words and drawings onto one HTML page, or onto the pages of a PDF.
+
+It never computes figures and refers to nothing outside the page.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+from textwrap import wrap
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from stroke_side_monitor.report import plots, words
+from stroke_side_monitor.report.summary import Comparison, Movement, SessionSummary
+
+_STYLE = {'font.size': 9, 'font.family': 'sans-serif', 'axes.edgecolor': '#888888',
+          'axes.labelcolor': '#444444', 'xtick.color': '#444444', 'ytick.color': '#444444',
+          'svg.hashsalt': 'stroke_side_monitor', 'hatch.linewidth': 0.4}
+_A4 = (8.27, 11.69)
+
+
+def html(session: SessionSummary, earlier: Sequence[SessionSummary],
+         comparison: Comparison | None) -> str:
+    """The whole page, self-contained.
+
+    Args:
+        session: the one reported on. earlier: of the same patient, oldest first.
+        comparison: of all of them; None when there is nothing to compare with.
+    """
+    with mpl.rc_context(_STYLE):
+        drawings = {
+            'face': _svg((3.6, 3.5), lambda axes: plots.face_map(axes, session)),
+            'movements': _svg((4.3, 1.1 + 0.52 * max(len(session.movements), 1)),
+                              lambda axes: plots.movements(axes, session)),
+            'timeline': _timeline_svg(session),
+            'quality': _svg((6.9, 0.75 + 0.27 * (1 + len(session.lost[:5]))),
+                            lambda axes: plots.quality(axes, session)),
+        }
+        if comparison:
+            drawings['course'] = _svg((7.4, 2.6), lambda axes: plots.course(axes, comparison))
+    paragraphs = ''.join(f'<li>{escape(sentence)}</li>'
+                         for sentence in words.paragraphs(session, comparison))
+    return _PAGE.format(
+        title=escape(_title(session)), style=_CSS, subtitle=escape(_subtitle(session)),
+        headline=escape(words.headline(session)), paragraphs=paragraphs, facts=_facts(session),
+        face=drawings['face'], exercises=_exercises(session, drawings['movements']),
+        timeline=drawings['timeline'] if session.seconds else '<p>Nothing was recorded.</p>',
+        course=_course(earlier, session, drawings.get('course'), comparison),
+        quality=drawings['quality'], events=_events(session),
+        limits=''.join(f'<li>{escape(limit)}</li>' for limit in words.LIMITS),
+        footer=escape(_footer(session)))
+
+
+def pdf(session: SessionSummary, comparison: Comparison | None) -> bytes:
+    """The same on A4 pages: words and exercises first, then courses, quality and limits."""
+    file = io.BytesIO()
+    with mpl.rc_context({**_STYLE, 'pdf.fonttype': 42}), PdfPages(
+            file, metadata={'Title': _title(session), 'Creator': 'stroke_side_monitor',
+                            'CreationDate': None}) as pages:
+        pages.savefig(_first_sheet(session, comparison))
+        pages.savefig(_second_sheet(session, comparison))
+    return file.getvalue()
+
+
+def _first_sheet(session: SessionSummary, comparison: Comparison | None) -> Figure:
+    sheet = Figure(_A4)
+    sheet.text(0.08, 0.95, _title(session), fontsize=17, weight='bold')
+    sheet.text(0.08, 0.928, _subtitle(session), fontsize=9, color=plots.FAINT)
+    sheet.text(0.08, 0.885, words.headline(session), fontsize=13, weight='bold')
+    lines = [line for sentence in words.paragraphs(session, comparison)
+             for line in wrap(sentence, 104, initial_indent='•  ', subsequent_indent='    ')]
+    sheet.text(0.08, 0.868, '\n'.join(lines), fontsize=9.5, va='top', linespacing=1.45)
+    top = 0.868 - 0.0178 * len(lines) - 0.035
+    for row, (name, value) in enumerate(_fact_list(session)):
+        sheet.text(0.08, top - 0.02 - 0.028 * row, name, fontsize=9, color=plots.FAINT)
+        sheet.text(0.33, top - 0.02 - 0.028 * row, value, fontsize=10)
+    plots.face_map(sheet.add_axes((0.58, top - 0.26, 0.36, 0.26)), session)
+    if session.movements:
+        height = min(0.04 + 0.035 * len(session.movements), 0.24)
+        bottom = max(0.045, top - 0.36 - height)
+        plots.movements(sheet.add_axes((0.24, bottom, 0.66, height)), session)
+    return sheet
+
+
+def _second_sheet(session: SessionSummary, comparison: Comparison | None) -> Figure:
+    sheet = Figure(_A4)
+    sheet.text(0.08, 0.95, 'Course of the session', fontsize=13, weight='bold')
+    if session.seconds:
+        side, score, index = (sheet.add_axes((0.12, bottom, 0.76, height))
+                              for bottom, height in ((0.885, 0.018), (0.765, 0.11), (0.63, 0.12)))
+        plots.timeline(side, score, index, session)
+        for axes in (side, score):
+            axes.tick_params(labelbottom=False)
+    if comparison:
+        sheet.text(0.08, 0.555, 'Compared with earlier sessions', fontsize=13, weight='bold')
+        plots.course(sheet.add_axes((0.12, 0.40, 0.76, 0.14)), comparison)
+    sheet.text(0.08, 0.34, 'How much could be assessed', fontsize=13, weight='bold')
+    plots.quality(sheet.add_axes((0.33, 0.22, 0.55, 0.11)), session)
+    sheet.text(0.08, 0.165, 'Limits', fontsize=13, weight='bold')
+    limits = [line for limit in words.LIMITS for line in wrap(
+        limit, 115, initial_indent='•  ', subsequent_indent='    ')]
+    sheet.text(0.08, 0.155, '\n'.join(limits), fontsize=8.5, va='top', linespacing=1.4)
+    sheet.text(0.08, 0.025, _footer(session), fontsize=7, color=plots.FAINT)
+    return sheet
+
+
+def _title(session: SessionSummary) -> str:
+    return f'Facial movement: {session.patient_key or "unnamed patient"}'
+
+
+def _subtitle(session: SessionSummary) -> str:
+    minutes, seconds = divmod(round(session.duration_s), 60)
+    done = len({movement.exercise for movement in session.movements})
+    return f'Session of {session.started:%d %B %Y, %H:%M} UTC · {minutes} min {seconds} s · ' \
+           f'{done or "no"} exercise{"" if done == 1 else "s"} · ' \
+           'left and right are the patient\'s own'
+
+
+def _footer(session: SessionSummary) -> str:
+    versions = ', '.join(f'{name} {version}' for name, version in session.versions)
+    damaged = f' · {session.damaged} damaged line(s) skipped' if session.damaged else ''
+    return f'Record {session.name} · {versions or "versions not recorded"}{damaged}'
+
+
+def _fact_list(session: SessionSummary) -> list[tuple[str, str]]:
+    index = '–' if math.isnan(session.index) else f'{session.index:.0f} of 100'
+    return [
+        ('Weaker side', words.SIDES[words.weaker_side(session)]),
+        ('Grade', words.GRADES[session.grade]), ('Symmetry index', index),
+        ('Based on', words.BASES[session.basis].removeprefix('from ')),
+        ('Mouth', words.REGIONS[session.mouth]), ('Eye', words.REGIONS[session.eye]),
+        ('House-Brackmann (estimate)', words.span(session.house_brackmann, roman=True)),
+        ('NIHSS item 4 (estimate)', words.span(session.nihss))]
+
+
+def _facts(session: SessionSummary) -> str:
+    return ''.join(f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>'
+                   for name, value in _fact_list(session))
+
+
+def _exercises(session: SessionSummary, drawing: str) -> str:
+    if not session.movements:
+        return '<p>No exercises were signalled in this session.</p>'
+    rows = ''.join(map(_exercise_row, session.movements))
+    return f'<div class="two">{drawing}<table><thead><tr><th>Exercise</th>' \
+           '<th>weaker reached</th><th>item</th><th>used</th></tr></thead>' \
+           f'<tbody>{rows}</tbody></table></div>' \
+           '<p class="note">Item: 1 no movement of the weaker side … 5 like the stronger one ' \
+           '(after Sunnybrook). Used: repetitions that could be used, of all.</p>'
+
+
+def _exercise_row(movement: Movement) -> str:
+    ratio = '–' if math.isnan(movement.ratio) else f'{movement.ratio:.0%}'
+    why = '; '.join(map(words.reason, movement.reasons))
+    return f'<tr><td>{escape(words.exercise(movement.exercise))}' \
+           + (f'<br><small>{escape(why)}</small>' if why else '') \
+           + f'</td><td>{ratio}</td><td>{movement.item or "–"}</td>' \
+             f'<td>{movement.usable}/{movement.repetitions}</td></tr>'
+
+
+def _course(earlier: Sequence[SessionSummary], session: SessionSummary, drawing: str | None,
+            comparison: Comparison | None) -> str:
+    if drawing is None or comparison is None:
+        return '<p>There is no earlier session of the same kind to compare with.</p>'
+    told = ' '.join(words.comparison_sentences(comparison))
+    rows = ''.join(
+        f'<tr><td>{one.started:%d %b %Y}</td><td>{escape(words.SIDES[words.weaker_side(one)])}'
+        f'</td><td>{"–" if math.isnan(one.index) else format(one.index, ".0f")}</td>'
+        f'<td>{escape(words.GRADES[one.grade])}</td>'
+        f'<td>{escape(words.BASES[one.basis].removeprefix("from "))}</td></tr>'
+        for one in [*earlier, session])
+    return f'<p>{escape(told)}</p>{drawing}<p class="note">Bars: half of what two measurements ' \
+           'of an unchanged face may differ by, either way.</p><table><thead><tr><th>Session</th>' \
+           '<th>Weaker side</th><th>Index</th><th>Grade</th><th>Based on</th></tr></thead>' \
+           f'<tbody>{rows}</tbody></table>'
+
+
+def _events(session: SessionSummary) -> str:
+    told = ''.join(f'<li>{escape(words.event(name))}, {time_s // 60:.0f}:{time_s % 60:02.0f}</li>'
+                   for name, time_s in session.events)
+    return f'<section><h2>Events</h2><ul>{told}</ul></section>' if told else ''
+
+
+def _svg(size: tuple[float, float], draw: Callable[[Axes], None]) -> str:
+    figure = Figure(size, layout='constrained')
+    draw(figure.add_subplot())
+    return _to_svg(figure)
+
+
+def _timeline_svg(session: SessionSummary) -> str:
+    figure = Figure((7.6, 4.4), layout='constrained')
+    side, score, index = figure.subplots(3, 1, sharex=True, height_ratios=(0.25, 2, 2.2))
+    if session.seconds:
+        plots.timeline(side, score, index, session)
+    return _to_svg(figure)
+
+
+def _to_svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format='svg', metadata={'Date': None})
+    svg = text.getvalue()
+    # Only the element itself: the XML and DOCTYPE lines do not belong into HTML.
+    return svg[svg.index('<svg'):]
+
+
+_CSS = '''
+@page { size: A4; margin: 14mm 13mm; }
+* { box-sizing: border-box; }
+body { font: 15px/1.5 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, sans-serif;
+  color: #222; background: #fff; max-width: 860px; margin: 0 auto; padding: 28px 24px; }
+header { border-bottom: 2px solid #222; padding-bottom: 10px; margin-bottom: 18px; }
+h1 { font-size: 25px; margin: 0; } h2 { font-size: 17px; margin: 30px 0 8px; }
+header p { margin: 2px 0 0; color: #666; font-size: 13px; }
+.headline { font-size: 21px; font-weight: 600; margin: 0 0 8px; }
+.top { display: grid; grid-template-columns: 1fr 300px; gap: 22px; align-items: start; }
+.top ul { margin: 0; padding-left: 18px; } .top li { margin-bottom: 5px; }
+dl { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; margin: 18px 0 0; }
+dl div { border: 1px solid #ddd; border-radius: 6px; padding: 7px 10px; }
+dt { font-size: 11.5px; color: #666; } dd { margin: 0; font-weight: 600; }
+.two { display: grid; grid-template-columns: 1.1fr 1fr; gap: 20px; align-items: start; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; }
+th { text-align: left; color: #666; font-weight: 500; border-bottom: 1px solid #999; }
+td { border-bottom: 1px solid #e4e4e4; vertical-align: top; } th, td { padding: 4px 8px 4px 0; }
+small, .note { color: #777; font-size: 12px; } svg { max-width: 100%; height: auto; }
+.limits { border: 1px solid #bbb; border-radius: 6px; padding: 4px 16px 10px; margin-top: 30px; }
+.limits h2 { margin-top: 10px; } .limits ul { margin: 0; padding-left: 18px; font-size: 13.5px; }
+footer { color: #888; font-size: 11.5px; margin-top: 16px; }
+h2 { break-after: avoid; } svg, tr, .top, .two, .limits { break-inside: avoid; }
+@media screen and (max-width: 700px) { .top, .two { grid-template-columns: 1fr; }
+  dl { grid-template-columns: repeat(2, 1fr); } }
+@media print { body { padding: 0; font-size: 9.5pt; } h2 { margin: 14px 0 4px; }
+  .top { grid-template-columns: 1fr 250px; } .headline { font-size: 15pt; } }
+'''
+
+_PAGE = '''<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style></head><body>
+<header><h1>{title}</h1><p>{subtitle}</p></header>
+<section><div class="top"><div><p class="headline">{headline}</p><ul>{paragraphs}</ul></div>
+<div>{face}</div></div><dl>{facts}</dl></section>
+<section><h2>Exercises, left against right</h2>{exercises}</section>
+<section><h2>Course of the session</h2>{timeline}
+<p class="note">Mouth asymmetry is in standard deviations of healthy faces; the green band
+(within 2) is what healthy faces show. Yellow: an exercise that could be used; grey: one that
+could not.</p></section>
+<section><h2>Compared with earlier sessions</h2>{course}</section>
+<section><h2>How much could be assessed</h2>{quality}</section>
+{events}
+<section class="limits"><h2>Limits: a measurement aid, not a diagnosis</h2>
+<ul>{limits}</ul></section>
+<footer>{footer}</footer>
+</body></html>
+'''

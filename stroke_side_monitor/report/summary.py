@@ -1,0 +1,271 @@
+"""What one recorded session comes to: figures only, ready to be drawn and put into words.
+
+It never reads a file and never words anything. Left and right are the PATIENT's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from stroke_side_monitor.assessment.severity import grade_of
+from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Side
+from stroke_side_monitor.assessment.trend import (
+    MINIMAL_DETECTABLE_CHANGE,
+    TrendEstimate,
+    estimate_trend,
+    minimal_detectable_change,
+)
+from stroke_side_monitor.session_record import Record, RecordedSession
+
+_DAY_S = 86400.0
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of the session.
+
+    time_s: from the session's first frame. side: UNKNOWN unless half of its frames were assessed.
+    mouth_score: median M; index: median symmetry index; both NaN when unknown.
+    dynamic: the index rests on movements.
+    """
+
+    time_s: float
+    side: Side
+    mouth_score: float
+    index: float
+    dynamic: bool
+
+
+@dataclass(frozen=True)
+class Band:
+    """An exercise under way: start and end in seconds from the session's first frame."""
+
+    exercise: str
+    start_s: float
+    end_s: float
+    valid: bool
+
+
+@dataclass(frozen=True)
+class Movement:
+    """All repetitions of one exercise.
+
+    left, right: median excursions of the usable repetitions, in `unit`; NaN without one.
+    ratio: weaker / stronger of those medians. item: Sunnybrook-like 1..5, 0 without.
+    usable, repetitions: how many of how many. reasons: codes of all, most frequent first.
+    """
+
+    exercise: str
+    unit: str
+    left: float
+    right: float
+    ratio: float
+    item: int
+    usable: int
+    repetitions: int
+    reasons: tuple[str, ...]
+
+    @property
+    def weaker(self) -> Side:
+        """The side that moved less by more than a tenth; NONE when alike, UNKNOWN without."""
+        if math.isnan(self.ratio):
+            return Side.UNKNOWN
+        if self.ratio >= 0.9:
+            return Side.NONE
+        return Side.LEFT if self.left < self.right else Side.RIGHT
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """One session in figures.
+
+    side: named in most assessed seconds at rest; side_share: of the assessed seconds, 0..1.
+    index, grade, basis, mouth, eye, pattern, nihss, house_brackmann: the last
+        dynamic estimate, or the medians at rest without exercises.
+    mouth_score, eye_score: medians of M and E at rest.
+    assessed_share: of all frames, 0..1. lost: reasons of the others, frames each.
+    severity_reasons: what limits trust in the severity.
+    events: name and seconds from the first frame. damaged: unreadable lines.
+    """
+
+    name: str
+    patient_key: str
+    started: datetime
+    duration_s: float
+    seconds: tuple[Second, ...]
+    bands: tuple[Band, ...]
+    movements: tuple[Movement, ...]
+    side: Side
+    side_share: float
+    mouth_score: float
+    eye_score: float
+    index: float
+    grade: Grade
+    basis: Basis
+    mouth: RegionSeverity
+    eye: RegionSeverity
+    pattern: Pattern
+    nihss: tuple[int, int]
+    house_brackmann: tuple[int, int]
+    severity_reasons: tuple[str, ...]
+    frames: int
+    assessed_share: float
+    lost: tuple[tuple[str, int], ...]
+    events: tuple[tuple[str, float], ...]
+    damaged: int
+    versions: tuple[tuple[str, str], ...]
+
+    def movement(self, exercise: str) -> Movement | None:
+        """The figures of one exercise; None when it was not done."""
+        return next((m for m in self.movements if m.exercise == exercise), None)
+
+
+def summarise(session: RecordedSession) -> SessionSummary:
+    """Figures of one session; one without any frame has an UNKNOWN side and no seconds."""
+    frames = session.of_kind('frame')
+    first_s = frames[0]['stamp_s'] if frames else 0.0
+    bands = tuple(
+        Band(line['exercise'], line['start_s'] - first_s, line['stamp_s'] - first_s, line['valid'])
+        for line in session.of_kind('exercise'))
+    seconds = _seconds(frames, first_s)
+    assessed = [frame for frame in frames if frame['assessed']]
+    resting = [frame for frame in assessed if not _within(frame['stamp_s'] - first_s, bands)]
+    side, share = _side([second for second in seconds
+                         if not _within(second.time_s + 0.5, bands)])
+    verdict = _verdict(assessed, resting, exercised=bool(bands))
+    return SessionSummary(
+        name=session.folder.name, patient_key=session.patient_key, started=session.started,
+        duration_s=frames[-1]['stamp_s'] - first_s if frames else 0.0,
+        seconds=seconds, bands=bands, movements=_movements(session.of_kind('exercise')),
+        side=side, side_share=share,
+        mouth_score=_median(frame['M'] for frame in resting),
+        eye_score=_median(frame['E'] for frame in resting),
+        index=_number(verdict.get('symmetry_index')),
+        grade=Grade[str(verdict.get('grade', 'unknown')).upper()],
+        basis=Basis[str(verdict.get('basis', 'unknown')).upper()],
+        mouth=RegionSeverity[str(verdict.get('mouth_severity', 'unknown')).upper()],
+        eye=RegionSeverity[str(verdict.get('eye_severity', 'unknown')).upper()],
+        pattern=Pattern[str(verdict.get('pattern', 'unknown')).upper()],
+        nihss=_range(verdict.get('nihss')), house_brackmann=_range(verdict.get('house_brackmann')),
+        severity_reasons=tuple(verdict.get('severity_reasons', ())),
+        frames=len(frames), assessed_share=len(assessed) / len(frames) if frames else 0.0,
+        lost=tuple(Counter(reason for frame in frames if not frame['assessed']
+                           for reason in frame['reasons']).most_common()),
+        events=tuple((str(line['name']), line['stamp_s'] - first_s)
+                     for line in session.of_kind('event')),
+        damaged=session.damaged,
+        versions=tuple(session.metadata['versions'].items()))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """This session beside earlier ones of the same basis.
+
+    days: since the first of them; indices: NaN where unknown; both by session.
+    detectable: least difference of two sessions that is not just measurement.
+    change: from the session before to this one; NaN without one.
+    trend: over all; its slope is points per day.
+    """
+
+    days: tuple[float, ...]
+    indices: tuple[float, ...]
+    detectable: float
+    change: float
+    trend: TrendEstimate
+
+
+def compare(sessions: Sequence[SessionSummary]) -> Comparison | None:
+    """Compare the last session with those before it; None when it is the only one.
+
+    Args:
+        sessions: of one patient, oldest first.
+    """
+    alike = [session for session in sessions if session.basis is sessions[-1].basis]
+    if len(alike) < 2:
+        return None
+    first = alike[0].started
+    days = [(session.started - first).total_seconds() / _DAY_S for session in alike]
+    indices = [session.index for session in alike]
+    detectable = minimal_detectable_change(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
+    return Comparison(tuple(days), tuple(indices), detectable, indices[-1] - indices[-2],
+                      estimate_trend(days, indices, detectable))
+
+
+def _within(time_s: float, bands: Iterable[Band]) -> bool:
+    # A second for the face to relax.
+    return any(band.start_s <= time_s <= band.end_s + 1.0 for band in bands)
+
+
+def _seconds(frames: Sequence[Record], first_s: float) -> tuple[Second, ...]:
+    groups: dict[int, list[Record]] = {}
+    for frame in frames:
+        groups.setdefault(math.floor(frame['stamp_s'] - first_s), []).append(frame)
+    return tuple(_second(float(number), group) for number, group in sorted(groups.items()))
+
+
+def _second(time_s: float, frames: Sequence[Record]) -> Second:
+    assessed = [frame for frame in frames if frame['assessed']]
+    if 2 * len(assessed) < len(frames):
+        return Second(time_s, Side.UNKNOWN, math.nan, math.nan, False)
+    counts = Counter(frame['side'] for frame in assessed).most_common(2)
+    tied = len(counts) == 2 and counts[0][1] == counts[1][1]
+    return Second(time_s, Side.UNKNOWN if tied else Side[counts[0][0].upper()],
+                  _median(frame['M'] for frame in assessed),
+                  _median(frame['symmetry_index'] for frame in assessed),
+                  assessed[-1]['basis'] == 'dynamic')
+
+
+def _side(seconds: Sequence[Second]) -> tuple[Side, float]:
+    known = Counter(second.side for second in seconds if second.side is not Side.UNKNOWN)
+    ranked = known.most_common(2)
+    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+        return Side.UNKNOWN, 0.0
+    return ranked[0][0], ranked[0][1] / known.total()
+
+
+def _verdict(assessed: Sequence[Record], resting: Sequence[Record], *, exercised: bool) -> Record:
+    """The frame whose severity stands for the session."""
+    known = [frame for frame in assessed if frame['basis'] != 'unknown']
+    if not known:
+        return {}
+    if exercised:
+        return known[-1]
+    calm = [frame for frame in resting if frame['symmetry_index'] is not None] or known
+    index = _median(frame['symmetry_index'] for frame in calm)
+    middle = min(calm, key=lambda frame: abs(_number(frame['symmetry_index']) - index))
+    return {**middle, 'symmetry_index': index, 'grade': grade_of(index).name.lower()}
+
+
+def _movements(lines: Sequence[Record]) -> tuple[Movement, ...]:
+    names = list(dict.fromkeys(line['exercise'] for line in lines))
+    return tuple(_movement(name, [line for line in lines if line['exercise'] == name])
+                 for name in names)
+
+
+def _movement(name: str, lines: Sequence[Record]) -> Movement:
+    usable = [line for line in lines if line['valid']]
+    left = _median(line['excursion_left'] for line in usable)
+    right = _median(line['excursion_right'] for line in usable)
+    ratio = min(left, right) / max(left, right) if usable and max(left, right) > 0 else math.nan
+    reasons = Counter(reason for line in lines for reason in line['reasons'])
+    return Movement(name, lines[0]['unit'], left, right, ratio,
+                    round(_median(line['item_score'] for line in usable)) if usable else 0,
+                    len(usable), len(lines), tuple(reason for reason, _ in reasons.most_common()))
+
+
+def _median(values: Iterable[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return median(known) if known else math.nan
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _range(value: Sequence[int] | None) -> tuple[int, int]:
+    return (value[0], value[1]) if value else (-1, -1)

@@ -1,0 +1,65 @@
+"""The report's figures as CSV text, for a spreadsheet.
+
+It never computes and never writes files. Left and right are the PATIENT's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from stroke_side_monitor.report.summary import SessionSummary
+from stroke_side_monitor.session_record import RecordedSession
+
+_SESSION = ('session', 'patient_key', 'started_utc', 'duration_s', 'frames', 'assessed_share',
+            'side', 'side_share', 'mouth_score', 'eye_score', 'symmetry_index', 'grade', 'basis',
+            'mouth_severity', 'eye_severity', 'pattern', 'nihss_min', 'nihss_max',
+            'house_brackmann_min', 'house_brackmann_max', 'severity_reasons')
+_EXERCISE = ('session', 'exercise', 'repetition', 'start_s', 'stamp_s', 'valid',
+             'excursion_left', 'excursion_right', 'unit', 'ratio', 'asymmetry', 'lag_ms',
+             'trajectory_correlation', 'residual_opening_left', 'residual_opening_right',
+             'synkinesis_left', 'synkinesis_right', 'item_score', 'quality', 'reasons')
+_SECOND = ('session', 'time_s', 'side', 'mouth_score', 'symmetry_index')
+
+
+def all_tables(sessions: Sequence[RecordedSession], summaries: Sequence[SessionSummary]
+               ) -> dict[str, str]:
+    """CSV text by file name: one row per session, repetition and second."""
+    return {
+        'sessions.csv': _csv(_SESSION, map(_session, summaries)),
+        'exercises.csv': _csv(_EXERCISE, (
+            {**line, 'session': session.folder.name, 'reasons': ' '.join(line['reasons'])}
+            for session in sessions for line in session.of_kind('exercise'))),
+        'seconds.csv': _csv(_SECOND, (
+            {'session': session.name, 'time_s': second.time_s, 'side': second.side.name.lower(),
+             'mouth_score': second.mouth_score, 'symmetry_index': second.index}
+            for session in summaries for second in session.seconds))}
+
+
+def _session(summary: SessionSummary) -> Mapping[str, Any]:
+    return {
+        **summary.__dict__, 'session': summary.name, 'started_utc': summary.started.isoformat(),
+        'side': summary.side.name.lower(), 'symmetry_index': summary.index,
+        'grade': summary.grade.name.lower(), 'basis': summary.basis.name.lower(),
+        'mouth_severity': summary.mouth.name.lower(), 'eye_severity': summary.eye.name.lower(),
+        'pattern': summary.pattern.name.lower(),
+        'nihss_min': summary.nihss[0], 'nihss_max': summary.nihss[1],
+        'house_brackmann_min': summary.house_brackmann[0],
+        'house_brackmann_max': summary.house_brackmann[1],
+        'severity_reasons': ' '.join(summary.severity_reasons)}
+
+
+def _csv(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fields, extrasaction='ignore', lineterminator='\n')
+    writer.writeheader()
+    writer.writerows({field: _cell(row[field]) for field in fields} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    # An empty cell is what spreadsheets take for "not known".
+    return '' if value is None or (isinstance(value, float) and math.isnan(value)) else value

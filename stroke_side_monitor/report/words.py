@@ -1,0 +1,225 @@
+"""A session's figures in plain sentences, and every code in words a therapist knows.
+
+It never computes and never draws. Left and right are the PATIENT's.
+"""
+
+from __future__ import annotations
+
+import math
+
+from stroke_side_monitor.assessment.terms import (
+    Basis,
+    Grade,
+    Pattern,
+    RegionSeverity,
+    Side,
+    Trend,
+)
+from stroke_side_monitor.report.summary import Comparison, Movement, SessionSummary
+
+SIDES = {Side.UNKNOWN: 'not determined', Side.NONE: 'no weaker side', Side.LEFT: 'left',
+         Side.RIGHT: 'right'}
+GRADES = {Grade.UNKNOWN: 'not graded', Grade.NORMAL: 'normal', Grade.NEAR_NORMAL: 'near normal',
+          Grade.MILD: 'mild', Grade.MODERATE: 'moderate', Grade.SEVERE: 'severe',
+          Grade.COMPLETE: 'complete'}
+REGIONS = {RegionSeverity.UNKNOWN: 'not determined', RegionSeverity.NONE: 'not affected',
+           RegionSeverity.MILD: 'mild', RegionSeverity.MODERATE: 'moderate',
+           RegionSeverity.SEVERE: 'severe'}
+BASES = {Basis.UNKNOWN: 'nothing could be assessed', Basis.STATIC: 'from the face at rest only',
+         Basis.DYNAMIC: 'from commanded movements'}
+PATTERNS = {
+    Pattern.UNKNOWN: 'not determined (brow and eye closure were not both exercised)',
+    Pattern.NONE: 'no weakness in upper or lower face',
+    Pattern.LOWER_FACE: 'lower face; the forehead is spared',
+    Pattern.WHOLE_FACE: 'whole side, forehead included',
+    Pattern.INDETERMINATE: 'between lower face and whole side'}
+EXERCISES = {'smile': 'Smile', 'eye_close': 'Close eyes gently',
+             'eye_close_tight': 'Close eyes tightly', 'brow_raise': 'Raise brows',
+             'pucker': 'Pucker lips', 'snarl': 'Wrinkle nose', 'show_teeth': 'Show lower teeth'}
+REASONS = {
+    'no_face': 'no face in the picture', 'several_faces': 'more than one face',
+    'too_small': 'face too small or far away', 'yaw': 'head turned aside',
+    'pitch': 'head turned up or down', 'roll': 'head tilted', 'blink': 'blink',
+    'mouth_open': 'mouth open', 'cut_by_border': 'face cut off by the picture',
+    'too_dark': 'too dark', 'too_bright': 'too bright', 'blurred': 'blurred',
+    'degenerate_face': 'face not recognised well enough', 'stale_stamp': 'no new picture',
+    'no_movement_or_bilateral': 'no movement on either side (or both sides weak)',
+    'rest_missing': 'no calm second before the cue', 'rest_reused': 'earlier rest was used',
+    'rest_unsteady': 'face already moving before the cue',
+    'rest_eyes_closed': 'eyes closed before the cue',
+    'too_few_frames': 'face not visible long enough', 'too_short': 'stopped too soon',
+    'stop_missing': 'no stop was signalled',
+    'needs_second_repetition': 'counts from the second repetition',
+    'no_valid_exercise': 'no exercise could be used', 'rest_only': 'no exercises were done',
+    'few_exercises': 'smile and eye closure were not both done',
+    'exercises_disagree_on_side': 'exercises point to different sides',
+    'mouth_not_measured': 'mouth not measured', 'eye_not_measured': 'eyes not measured'}
+
+LIMITS = (
+    'This is a measurement aid, not a diagnosis. It does not replace an examination.',
+    'House-Brackmann and NIHSS figures are estimates from a camera, not ratings by an examiner.',
+    'The face is seen by software trained on healthy faces, which shows asymmetry smaller than '
+    'it is. Millimetres are those of a face with the eye centres 63 mm apart.',
+    'Accuracy has so far been measured on simulated patients and healthy volunteers\' '
+    'photographs only, not on patients.',
+    'Sudden new facial weakness is an emergency: call the emergency number, whatever this '
+    'page says.')
+
+
+def reason(code: str) -> str:
+    """A reason code in words."""
+    return REASONS.get(code, code.replace('_', ' '))
+
+
+def exercise(name: str) -> str:
+    """An exercise's name as told to the patient."""
+    return EXERCISES.get(name, name.replace('_', ' '))
+
+
+def event(name: str) -> str:
+    """Something that happened, in words."""
+    return {'new_asymmetry': 'New asymmetry: the face differs from before; have a look',
+            'reset': 'Started anew for a patient',
+            'baseline_enrolled': 'Personal baseline stored'}.get(name, name.replace('_', ' '))
+
+
+def headline(session: SessionSummary) -> str:
+    """The session in one sentence."""
+    if session.basis is Basis.UNKNOWN:
+        return 'The face could not be assessed in this session.'
+    if session.grade is Grade.UNKNOWN:
+        return 'The severity could not be graded in this session.'
+    side = weaker_side(session)
+    if session.grade is Grade.NORMAL and side is Side.NONE:
+        return f'Symmetric within what healthy faces show{_at_rest(session)}.'
+    words = {Side.LEFT: ' of the patient\'s left side', Side.RIGHT: ' of the patient\'s right side',
+             Side.NONE: '', Side.UNKNOWN: ', side not determined'}[side]
+    name = GRADES[session.grade].capitalize()
+    return f'{name} facial {"asymmetry" if side in (Side.NONE, Side.UNKNOWN) else "weakness"}' \
+           f'{words}{_at_rest(session)}.'
+
+
+def weaker_side(session: SessionSummary) -> Side:
+    """The side at rest, or the one that most movements agree on when rest shows none."""
+    if session.side in (Side.LEFT, Side.RIGHT):
+        return session.side
+    moved = [movement.weaker for movement in session.movements]
+    left, right = moved.count(Side.LEFT), moved.count(Side.RIGHT)
+    if left == right:
+        return session.side
+    return Side.LEFT if left > right else Side.RIGHT
+
+
+def paragraphs(session: SessionSummary, comparison: Comparison | None) -> list[str]:
+    """The session in a few plain sentences, most important first."""
+    told = [_rest_sentence(session), *_movement_sentences(session), _index_sentence(session)]
+    if session.pattern not in (Pattern.UNKNOWN, Pattern.NONE):
+        told.append(f'Pattern of weakness: {PATTERNS[session.pattern]}. '
+                    'This is a pattern of movement, not a diagnosis.')
+    told += comparison_sentences(comparison)
+    told.append(_quality_sentence(session))
+    return [sentence for sentence in told if sentence]
+
+
+def comparison_sentences(comparison: Comparison | None) -> list[str]:
+    """How this session stands to the earlier ones."""
+    if comparison is None:
+        return []
+    told = []
+    if not math.isnan(comparison.change):
+        if abs(comparison.change) < comparison.detectable:
+            told.append(
+                f'Against the session before, the index changed by {comparison.change:+.0f} '
+                f'points: less than the {comparison.detectable:.0f} that measuring may vary by.')
+        else:
+            told.append(
+                f'Against the session before, the index {_rose(comparison.change)} by '
+                f'{abs(comparison.change):.0f} points, more than the '
+                f'{comparison.detectable:.0f} that measuring may vary by.')
+    told.append(_trend_sentence(comparison))
+    return told
+
+
+def _trend_sentence(comparison: Comparison) -> str:
+    trend, number = comparison.trend, len(comparison.days)
+    if trend.trend is Trend.UNKNOWN:
+        return f'{number} comparable sessions: a trend needs at least four.'
+    if trend.trend is Trend.STABLE:
+        return f'Over {number} sessions no trend can be told from chance or from what ' \
+               f'measuring may vary by (change {trend.change:+.0f} points, p = {trend.p:.2f}).'
+    direction = 'Improving' if trend.trend is Trend.IMPROVING else 'Worsening'
+    p = f'{trend.p:.3f}' if trend.p >= 0.001 else 'below 0.001'
+    return f'{direction} over {number} sessions: about {abs(trend.slope) * 7:.1f} points a week ' \
+           f'(p {"=" if trend.p >= 0.001 else "is"} {p}).'
+
+
+def _rose(change: float) -> str:
+    return 'rose' if change > 0 else 'fell'
+
+
+def _at_rest(session: SessionSummary) -> str:
+    return ' at rest' if session.basis is Basis.STATIC else ''
+
+
+def _rest_sentence(session: SessionSummary) -> str:
+    if session.side is Side.UNKNOWN:
+        return 'At rest, no side could be determined.'
+    share = f'{session.side_share:.0%} of the assessed seconds'
+    if session.side is Side.NONE:
+        return f'At rest the face looked symmetric ({share}).'
+    return f'At rest the patient\'s {SIDES[session.side]} side looked weaker ({share}).'
+
+
+def _movement_sentences(session: SessionSummary) -> list[str]:
+    if not session.movements:
+        return ['No exercises were signalled, so weakness that shows only in movement would '
+                'be missed.']
+    unequal = [m for m in session.movements if m.weaker in (Side.LEFT, Side.RIGHT)]
+    alike = [m for m in session.movements if m.weaker is Side.NONE]
+    unusable = [m for m in session.movements if m.weaker is Side.UNKNOWN]
+    told = []
+    if unequal:
+        told.append('In movement: ' + '; '.join(map(_unequal, unequal)) + '.')
+    if alike:
+        told.append(f'Both sides moved alike in: {_list(alike)}.')
+    still = [m for m in unusable if 'no_movement_or_bilateral' in m.reasons]
+    if still:
+        told.append(f'Neither side moved in: {_list(still)}. Both sides may be weak, or the '
+                    'exercise was not done; this is not a normal finding.')
+    other = [m for m in unusable if m not in still]
+    if other:
+        told.append(f'Could not be used: {_list(other)}.')
+    return told
+
+
+def _unequal(movement: Movement) -> str:
+    return f'{exercise(movement.exercise).lower()}, the {SIDES[movement.weaker]} side reached ' \
+           f'{movement.ratio:.0%} of the other'
+
+
+def _list(movements: list[Movement]) -> str:
+    return ', '.join(exercise(movement.exercise).lower() for movement in movements)
+
+
+def _index_sentence(session: SessionSummary) -> str:
+    if math.isnan(session.index):
+        return 'No symmetry index could be given.'
+    return f'Symmetry index {session.index:.0f} of 100 ({BASES[session.basis]}): ' \
+           f'{GRADES[session.grade]}.'
+
+
+def _quality_sentence(session: SessionSummary) -> str:
+    told = f'The face could be assessed in {session.assessed_share:.0%} of {session.frames} ' \
+           'pictures'
+    if session.lost:
+        told += f'; most often lost because: {reason(session.lost[0][0])}'
+    return told + '.'
+
+
+def span(bounds: tuple[int, int], roman: bool = False) -> str:
+    """An estimated range: "II to IV" or "1 to 2"; a dash when unknown."""
+    low, high = bounds
+    if low < 0:
+        return '–'
+    names = ['0', 'I', 'II', 'III', 'IV', 'V', 'VI'] if roman else [str(n) for n in range(7)]
+    return names[low] if low == high else f'{names[low]} to {names[high]}'

@@ -1,0 +1,130 @@
+"""The report command writes whole, self-contained files, or tells in one line why not."""
+
+import csv
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+
+import pytest
+
+from stroke_side_monitor.report import main
+from stroke_side_monitor.report.words import LIMITS
+from stroke_side_monitor.session_record import SessionRecorder
+
+
+class Page(HTMLParser):
+    """The text and the references of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.text, self.references = '', []
+        self.feed(html)
+
+    def handle_data(self, data):
+        self.text += data
+
+    def handle_starttag(self, tag, attrs):
+        self.references += [value for name, value in attrs
+                            if name in ('src', 'href', 'xlink:href') and not value.startswith('#')]
+
+
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    return code, capsys.readouterr()
+
+
+def test_one_page_that_stands_alone(record, tmp_path, capsys):
+    out = tmp_path / 'report.html'
+    folders = [record(8.0, 8.0 * share, day=7 * week)
+               for week, share in enumerate((0.3, 0.4, 0.5, 0.6))]
+    code, printed = run(capsys, *reversed(folders), '--out', out)
+    assert (code, printed.err) == (0, '')
+    html = out.read_text()
+    page = Page(html)
+    assert page.references == []
+    assert not re.search(r'url\((?!#)', html)
+    assert '<script' not in html
+    assert 'Session of 23 March 2026' in page.text  # the newest, whatever their order
+    assert "Mild facial weakness of the patient's left side." in page.text
+    assert 'Smile' in page.text
+    for limit in LIMITS:
+        assert limit in ' '.join(page.text.split())
+    assert 'a measurement aid, not a diagnosis' in page.text
+    drawings = re.findall(r'<svg.*?</svg>', html, re.DOTALL)
+    assert len(drawings) == 5  # face, exercises, course, sessions, quality
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+
+
+def test_the_same_sessions_give_the_same_page(record, tmp_path, capsys):
+    folder = record()
+    pages = []
+    for name in ('a.html', 'b.html'):
+        run(capsys, folder, '--out', tmp_path / name, '--pdf', tmp_path / f'{name}.pdf')
+        pages.append(((tmp_path / name).read_bytes(), (tmp_path / f'{name}.pdf').read_bytes()))
+    assert pages[0] == pages[1]
+
+
+def test_tables_and_pdf_on_demand(record, tmp_path, capsys):
+    folder = record(8.0, 2.0)
+    code, _ = run(capsys, folder, '--out', tmp_path / 'r.html', '--pdf', tmp_path / 'r.pdf',
+                  '--csv', tmp_path / 'tables')
+    assert code == 0
+    assert (tmp_path / 'r.pdf').read_bytes().startswith(b'%PDF-')
+    tables = {path.name: list(csv.DictReader(path.open()))
+              for path in (tmp_path / 'tables').iterdir()}
+    assert sorted(tables) == ['exercises.csv', 'seconds.csv', 'sessions.csv']
+    row, = tables['sessions.csv']
+    assert (row['side'], row['grade'], row['patient_key']) == ('left', 'severe', 'p-7')
+    assert [float(r['ratio']) for r in tables['exercises.csv']] == pytest.approx([0.25, 0.25])
+    assert tables['exercises.csv'][0]['residual_opening_left'] == ''
+    assert len(tables['seconds.csv']) == 30
+
+
+def test_a_session_of_a_killed_recorder_is_reported(record, tmp_path, capsys):
+    folder = record()
+    lines = folder / 'session.jsonl'
+    lines.write_bytes(lines.read_bytes()[:20000] + b'\n{"kind":"fra')
+    code, _ = run(capsys, folder, '--out', tmp_path / 'r.html')
+    assert code == 0
+    assert 'damaged line(s) skipped' in (tmp_path / 'r.html').read_text()
+
+
+def test_a_session_without_a_single_frame_still_makes_a_page(tmp_path, capsys):
+    recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=print)
+    recorder.event(3.0, 'reset')
+    recorder.close()
+    code, _ = run(capsys, recorder.folder, '--out', tmp_path / 'r.html', '--pdf',
+                  tmp_path / 'r.pdf')
+    assert code == 0
+    text = Page((tmp_path / 'r.html').read_text()).text
+    assert 'The face could not be assessed in this session.' in text
+    assert 'Started anew for a patient' in text
+
+
+def test_a_page_cannot_be_broken_by_what_is_in_the_record(record, tmp_path, capsys):
+    folder = record()
+    metadata = folder / 'session.json'
+    metadata.write_text(metadata.read_text().replace('0.1.0', '<script>alert(1)</script>'))
+    run(capsys, folder, '--out', tmp_path / 'r.html')
+    assert '<script' not in (tmp_path / 'r.html').read_text()
+
+
+def test_two_patients_are_never_mixed(record, tmp_path, capsys):
+    code, printed = run(capsys, record(key='a'), record(key='b', day=1),
+                        '--out', tmp_path / 'r.html')
+    assert code == 1
+    assert printed.err == 'report: sessions of several patients (a, b); report on one at a time\n'
+    assert not (tmp_path / 'r.html').exists()
+    code, printed = run(capsys, record(key=''), record(key='', day=1), '--out', tmp_path / 'r.html')
+    assert code == 1
+    assert 'without a patient key' in printed.err
+
+
+def test_what_cannot_be_read_or_written_is_told_in_one_line(record, tmp_path, capsys):
+    code, printed = run(capsys, tmp_path, '--out', tmp_path / 'r.html')
+    assert (code, printed.err.count('\n')) == (1, 1)
+    assert 'not a recorded session' in printed.err
+    code, printed = run(capsys, record(), '--out', tmp_path / 'missing' / 'r.html')
+    assert (code, printed.err.count('\n')) == (1, 1)
+    assert 'cannot write' in printed.err

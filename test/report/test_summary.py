@@ -1,0 +1,109 @@
+"""The figures of a recorded session are those that were recorded, left and right kept apart."""
+
+import math
+
+import pytest
+
+from stroke_side_monitor.assessment import exercise, severity
+from stroke_side_monitor.assessment.terms import Basis, Grade, RegionSeverity, Side, Trend
+from stroke_side_monitor.report import words
+from stroke_side_monitor.report.plots import region_levels
+from stroke_side_monitor.report.summary import compare, summarise
+from stroke_side_monitor.session_record import SessionRecorder, read_session
+
+
+def summary(folder):
+    return summarise(read_session(folder))
+
+
+def test_a_session_comes_to_its_figures(record):
+    session = summary(record(right=8.0, left=4.0))
+    assert (session.side, session.side_share) == (Side.LEFT, 1.0)
+    assert session.duration_s == pytest.approx(29.9)
+    assert (session.frames, session.assessed_share) == (300, pytest.approx(1 - 20 / 300))
+    assert session.lost == (('yaw', 20),)
+    assert session.mouth_score == 3.0
+    # smile r = .5, less 20 (3 - 1.5) / 8 for the asymmetry at rest
+    assert session.index == pytest.approx(46.25)
+    assert (session.grade, session.basis) == (Grade.MODERATE, Basis.DYNAMIC)
+    smile, = session.movements
+    assert (smile.left, smile.right) == (pytest.approx(4.0), pytest.approx(8.0))
+    assert (smile.ratio, smile.item, smile.usable) == (pytest.approx(0.5), 3, 2)
+    assert [(band.start_s, band.valid) for band in session.bands] == [(4.0, True), (14.0, True)]
+    assert len(session.seconds) == 30
+    assert not session.seconds[5].dynamic
+    assert session.seconds[25].dynamic
+
+
+def test_a_mirrored_session_is_about_the_other_side(record):
+    left, right = (summary(record(*excursions, side=side)) for excursions, side in (
+        ((8.0, 4.0), Side.LEFT), ((4.0, 8.0), Side.RIGHT)))
+    assert left.movements[0].weaker is Side.LEFT
+    assert right.movements[0].weaker is Side.RIGHT
+    assert words.headline(left) == "Moderate facial weakness of the patient's left side."
+    assert words.headline(right) == "Moderate facial weakness of the patient's right side."
+    levels, mirrored = region_levels(left), region_levels(right)
+    assert levels['mouth', Side.LEFT] is RegionSeverity.MODERATE
+    assert levels['mouth', Side.RIGHT] is RegionSeverity.NONE
+    assert mirrored == {(region, side.mirrored): level for (region, side), level in levels.items()}
+
+
+def test_without_exercises_the_session_says_so(record):
+    session = summary(record(exercises=False))
+    assert session.basis is Basis.STATIC
+    assert session.movements == ()
+    told = ' '.join(words.paragraphs(session, None))
+    assert 'No exercises were signalled' in told
+    assert 'from the face at rest only' in told
+
+
+def test_a_smile_on_neither_side_is_not_told_as_normal(record):
+    session = summary(record(right=1.0, left=1.0, side=Side.NONE))
+    assert session.grade is Grade.UNKNOWN or session.grade > Grade.NEAR_NORMAL
+    assert math.isnan(session.movements[0].ratio)
+    told = words.headline(session) + ' '.join(words.paragraphs(session, None))
+    assert 'Neither side moved in: smile' in told
+    assert 'not a normal finding' in told
+    assert 'Symmetric' not in told
+
+
+def test_the_face_map_does_not_colour_a_brow_that_was_not_exercised(record):
+    levels = region_levels(summary(record()))
+    assert levels['brow', Side.LEFT] is RegionSeverity.UNKNOWN
+
+
+def test_an_empty_session_is_unknown_and_breaks_nothing(tmp_path):
+    recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=print)
+    recorder.close()
+    session = summary(recorder.folder)
+    assert (session.side, session.grade, session.frames) == (Side.UNKNOWN, Grade.UNKNOWN, 0)
+    assert words.headline(session) == 'The face could not be assessed in this session.'
+
+
+def test_improvement_over_sessions_is_told_and_stability_is_not(record):
+    improving = [summary(record(8.0, 8.0 * share, day=7 * week))
+                 for week, share in enumerate((0.3, 0.38, 0.5, 0.55, 0.62, 0.7))]
+    comparison = compare(improving)
+    assert comparison.trend.trend is Trend.IMPROVING
+    assert comparison.change == pytest.approx(8.0, abs=0.1)
+    told = ' '.join(words.comparison_sentences(comparison))
+    assert 'less than the 10' in told
+    assert 'Improving over 6 sessions: about 8.' in told
+    stable = compare([summary(record(8.0, 4.0, day=day)) for day in range(60, 66)])
+    assert stable.trend.trend is Trend.STABLE
+    assert 'no trend' in ' '.join(words.comparison_sentences(stable))
+
+
+def test_a_session_at_rest_is_not_compared_with_sessions_of_movement(record):
+    moved, rested = summary(record()), summary(record(day=1, exercises=False))
+    assert compare([moved, rested]) is None
+    assert compare([rested]) is None
+
+
+def test_every_reason_of_the_modules_has_words():
+    codes = [value for module in (exercise, severity) for name, value in vars(module).items()
+             if name.isupper() and isinstance(value, str)]
+    cue_only = {'unknown_exercise', 'overlapping_start', 'stop_without_start',
+                'stop_of_other_exercise', 'stop_before_start', 'bad_hold', 'bad_stamp'}
+    assert len(codes) > 10
+    assert set(codes) - cue_only <= set(words.REASONS)
