@@ -306,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     scores = []
     try:
-        settings = _settings(parsed.set)
+        settings = settings_from(parsed.set)
         for path in parsed.recordings:
             try:
                 scores.append(score(path.name, *read(path, settings)))
@@ -319,7 +319,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _settings(changes: Sequence[str]) -> PipelineSettings:
+def settings_from(changes: Sequence[str]) -> PipelineSettings:
+    """The default settings with changes like 'mouth_on=2.5'.
+
+    Raises:
+        InputError: no such parameter, or not a value of its type.
+    """
     settings = PipelineSettings()
     for change in changes:
         name, _, text = change.partition('=')
