@@ -30,8 +30,9 @@ def aligned_crop(rgb: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.uint
     """Cut out the face, eyes level, eye distance fixed, brow to chin.
 
     Parts outside the picture are black. The crop of a mirrored picture is the
-    mirrored crop, bit for bit: it is the mean of the crops taken from the
-    picture and from its mirror image, so interpolation cannot favour a side.
+    mirrored crop, bit for bit: a face in the picture's left half is cut out of
+    the mirror image, so that interpolation meets every face in the same half
+    and cannot favour a side.
 
     Args:
         rgb: uint8 (H, W, 3).
@@ -40,9 +41,15 @@ def aligned_crop(rgb: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.uint
     Returns:
         uint8 (224, 224, 3), the patient's left on the right of the crop.
     """
-    direct = _warp(rgb, face)
+    right, left = _eye_centres(face)
+    off_centre = float(right[0] + left[0])
+    if off_centre > 0.0:
+        return _warp(rgb, face)
     through_mirror = cv2.flip(_warp(cv2.flip(rgb, 1), face.mirrored()), 1)
-    mean: NDArray[Any] = cv2.addWeighted(direct, 0.5, through_mirror, 0.5, 0.0)
+    if off_centre < 0.0:
+        return through_mirror  # type: ignore[return-value]
+    # Exactly in the middle neither half is the face's own: take both.
+    mean: NDArray[Any] = cv2.addWeighted(_warp(rgb, face), 0.5, through_mirror, 0.5, 0.0)
     return mean
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.perception import crop
-from stroke_side_monitor.perception.face_mesh import FaceMesh
+from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 
 
 @pytest.fixture(scope='module')
@@ -62,3 +62,21 @@ def test_beyond_the_picture_is_black(mesh, astronaut):
     whole = crop.aligned_crop(astronaut, face)
     assert not cut[:20].any()
     assert np.array_equal(cut[120:], whole[120:])
+
+
+def test_a_face_exactly_in_the_middle_mirrors_exactly_too(astronaut, symmetric_points):
+    """Neither half of the picture is the face's own then."""
+    face = FaceLandmarks(symmetric_points * 2.0 + np.array([0.0, 60.0, 0.0]), 512, 512)
+    cut = crop.aligned_crop(astronaut, face)
+    mirrored = crop.aligned_crop(np.ascontiguousarray(astronaut[:, ::-1]), face.mirrored())
+    assert np.array_equal(mirrored, cut[:, ::-1])
+
+
+@pytest.mark.parametrize('shift', [-60, 60])
+def test_both_halves_of_the_picture_give_the_same_crop(mesh, astronaut, shift):
+    picture = np.roll(astronaut, shift, axis=1)
+    face, = mesh.detect(astronaut)
+    moved = FaceLandmarks(face.points + np.array([shift, 0.0, 0.0]), face.width, face.height)
+    difference = crop.aligned_crop(picture, moved).astype(int) - crop.aligned_crop(astronaut, face)
+    assert np.abs(difference).max() <= 12  # interpolation in steps of 1/32 px
+    assert np.abs(difference).mean() < 0.5
