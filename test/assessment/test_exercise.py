@@ -110,6 +110,15 @@ def test_movement_below_the_gate_on_both_sides_is_not_called_symmetric(face_cour
     assert play(*once(face_course(), 'smile', 2.86, 2.8))[0].valid
 
 
+@pytest.mark.parametrize(('exercise', 'gate'), [
+    ('brow_raise', 2.0), ('pucker', 3.0), ('snarl', 3.4), ('show_teeth', 3.0)])
+def test_the_stronger_side_must_reach_the_gate(face_course, exercise, gate):
+    for size, moved in ((gate - 0.05, False), (gate + 0.05, True)):
+        result, = play(*once(face_course(), exercise, size, 0.0))
+        assert ('no_movement_or_bilateral' in result.reasons) != moved
+        assert (result.asymmetry == 1.0) == moved
+
+
 def test_a_side_that_is_dragged_along_the_other_way_has_moved_nothing(face_course):
     result, = play(*once(face_course(), 'smile', 8.0, -2.0))
     assert (result.excursion_left, result.ratio, result.asymmetry) == (0.0, 0.0, 1.0)
