@@ -112,6 +112,20 @@ class Camera:
         self.latencies_ms.append((now - conversions.stamp_s(message.header)) * 1e3)
 
 
+@contextmanager
+def running(frames: Sequence[NDArray[np.uint8]]) -> Iterator[tuple[int, Camera]]:
+    """An active monitor's process id and the camera that shows it these frames."""
+    with monitor_process() as process:
+        camera = Camera()
+        try:
+            camera.transition(Transition.TRANSITION_CONFIGURE)
+            camera.transition(Transition.TRANSITION_ACTIVATE)
+            camera.point_at(frames)
+            yield process.pid, camera
+        finally:
+            camera.close()
+
+
 def measure(frames: Sequence[NDArray[np.uint8]], seconds: float) -> dict[str, Any]:
     """Processor share, memory and latency: with a face, without one, and inactive.
 

@@ -1,0 +1,51 @@
+"""docs/integration.md keeps its word: the example runs and every reason code is explained."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from ros_harness import REPOSITORY, MonitorProcess, Robot
+
+from stroke_side_monitor import pipeline
+from stroke_side_monitor.assessment import exercise, severity, side
+from stroke_side_monitor.perception import quality
+from stroke_side_monitor.ros import frames
+
+DOCUMENT = (REPOSITORY / 'docs' / 'integration.md').read_text()
+EXAMPLE = REPOSITORY / 'docs' / 'examples' / 'side_listener.py'
+
+
+def test_the_example_in_the_text_is_the_file_that_is_run_here():
+    assert EXAMPLE.read_text() in DOCUMENT
+    assert len(EXAMPLE.read_text().splitlines()) <= 36
+
+
+def test_the_example_acts_on_a_stable_side_and_withdraws_it(
+        tmp_path, start_process, right_weak, nobody):
+    with MonitorProcess(tmp_path / 'log', namespace='example'), Robot('example') as robot:
+        listener = start_process(str(EXAMPLE), '--ros-args', '-r', '__ns:=/example')
+        robot.until_connected()
+        robot.until(lambda: robot.node.count_subscribers(
+            'stroke_side_monitor/affected_side') == 2, 'the example')
+        robot.watch(right_weak, 25)
+        assert listener.stdout.readline() == 'right\n'
+        robot.show(nobody)
+        assert listener.stdout.readline() == 'unknown no_face\n'
+        robot.watch(right_weak, 40)
+        assert listener.stdout.readline() == 'right\n'
+        robot.until_withdrawn('no_image')
+        assert listener.stdout.readline() == 'unknown no_image\n'
+
+
+def test_every_reason_code_is_explained():
+    constants = {value for module in (exercise, severity) for name, value in vars(module).items()
+                 if name.isupper() and isinstance(value, str)}
+    gate = set(re.findall(r"^        \('([a-z_]+)', ", inspect.getsource(quality.judge), re.M))
+    assert {'too_small', 'blurred'} <= gate
+    source = inspect.getsource(pipeline) + inspect.getsource(side)
+    spoken = set(re.findall(r"'([a-z]+_(?:face|faces|conflict|up)|blink)'", source))
+    assert {'no_face', 'classifier_conflict', 'warming_up', 'blink'} <= spoken
+    documented = set(re.findall(r'`([a-z_]+)`', DOCUMENT))
+    for code in constants | gate | spoken | set(frames.REASONS):
+        assert code in documented, code
