@@ -116,7 +116,7 @@ def test_the_stronger_side_must_reach_the_gate(face_course, exercise, gate):
     for size, moved in ((gate - 0.05, False), (gate + 0.05, True)):
         result, = play(*once(face_course(), exercise, size, 0.0))
         assert ('no_movement_or_bilateral' in result.reasons) != moved
-        assert (result.asymmetry == 1.0) == moved
+        assert (result.asymmetry > 0.99) == moved
 
 
 def test_a_side_that_is_dragged_along_the_other_way_has_moved_nothing(face_course):
