@@ -1,0 +1,69 @@
+"""demo: simulate, prepare, train, evaluate and export end to end on a few dozen people.
+
+It shows that the chain works; its figures are of simulated palsies and of few people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from training.common import TrainingError, log, run_command
+
+ROOT = Path(__file__).resolve().parents[1]
+_WEIGHTS = 'mobilenet_v2_1.0_224_no_top_imagenet.weights.h5'
+_RUNS = (('antisymmetric', ()), ('notebook_mobilenet', ('--epochs', '2')),
+         ('landmarks_logistic', ()))
+
+
+def demo(out: Path, people: int) -> None:
+    """Run every step as a user would, in the environment that it needs."""
+    shared = Path(os.environ.get('STROKE_SIDE_SHARED') or ROOT.parent / 'shared')
+    photographs = [folder for name in ('london_faces', 'canada_faces')
+                   if (folder := shared / 'data' / name).is_dir()]
+    if not photographs:
+        raise TrainingError(f'no healthy photographs in {shared}/data; set STROKE_SIDE_SHARED, or '
+                            'follow docs/training.md with your own pictures')
+    weights = shared / 'weights' / _WEIGHTS
+    given = ('--weights', str(weights)) if weights.is_file() else ()
+    sims, data, runs = out / 'simulated', out / 'dataset', out / 'runs'
+    _run('.venv', 'simulate', *photographs, '--out', sims, '--most', people, '--per-photo', 2)
+    _run('.venv', 'prepare', sims, '--out', data)
+    for name, options in _RUNS:
+        if not (runs / name / 'run.json').is_file():
+            _run('.venv-train', 'train', ROOT / f'training/configs/{name}.yaml', data, '--out',
+                 runs / name, *options, *(given if not name.startswith('landmarks') else ()))
+    _run('.venv-train', 'evaluate', *(runs / name for name, _ in _RUNS), '--data', data,
+         '--out', out / 'report')
+    _run('.venv-train', 'export', runs / 'antisymmetric', '--data', data, '--out', out / 'models',
+         '--about', ROOT / 'training/configs/provenance.yaml')
+
+
+def _run(environment: str, step: str, *arguments: object) -> None:
+    log.info('\n== %s', step)
+    python = ROOT / environment / 'bin' / 'python'
+    if not python.is_file():
+        raise TrainingError(f'{environment} is missing; run "make setup train-setup" first')
+    quiet = {'TF_CPP_MIN_LOG_LEVEL': '3', 'GLOG_minloglevel': '3', 'CUDA_VISIBLE_DEVICES': '-1'}
+    status = subprocess.run(
+        [python, '-m', f'training.{step}', *map(str, arguments)], cwd=ROOT, check=False,
+        env={**os.environ, **quiet}).returncode
+    if status:
+        raise TrainingError(f'{step} ended with status {status}; its message stands above')
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog='python -m training.demo', description=__doc__)
+    parser.add_argument('--out', type=Path, default=ROOT / 'out' / 'train_demo')
+    parser.add_argument('--people', type=int, default=24, help='at most, per set of photographs')
+    given = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    return run_command(lambda: demo(given.out.resolve(), given.people))
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,80 @@
+"""evaluate: finished runs and their dataset → one HTML report and one JSON, models side by side.
+
+It measures the SAVED, quantised files on the test split, which nothing else in training reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from training import report
+from training.common import (
+    TrainingError,
+    appearing_folder,
+    log,
+    run_command,
+    write_json,
+    write_whole,
+)
+from training.dataset import answerable, load
+from training.explain import heat_maps
+from training.figures import all_figures
+from training.predictors import answers, open_run
+
+_SHOWN = 8
+
+
+def evaluate(runs: list[Path], data: Path, out: Path, split: str = 'test') -> dict[str, Any]:
+    """Measure every run on a split and write out/report.html and out/evaluation.json.
+
+    The same figures go into each run folder, for export.
+    """
+    dataset = load(data)
+    results: dict[str, Any] = {}
+    pages: list[report.Page] = []
+    for folder in runs:
+        run = open_run(folder)
+        if run.about['dataset'] != dataset.manifest:
+            raise TrainingError(f'{folder} was trained on another dataset than {data}; its test '
+                                'people may have been trained on')
+        rows, labels = answerable(dataset.split(split), run.task)
+        said = answers(run, dataset, rows)
+        figures = {'model': run.name, 'task': run.task.name, 'split': split,
+                   'classes_in_order': run.task.classes,
+                   **all_figures(run.task, rows, labels, said)}
+        key = run.name if run.name not in results else f'{run.name} ({folder})'
+        results[key] = figures
+        shown = rows[::max(1, len(rows) // _SHOWN)][:_SHOWN]
+        pages.append(report.Page(key, run, figures, labels, said,
+                                 heat_maps(run, dataset, shown)))
+        write_json(folder / 'evaluation.json', figures)
+    with appearing_folder(out) as hidden:
+        write_json(hidden / 'evaluation.json', {'dataset': dataset.manifest, 'models': results})
+        write_whole(hidden / 'report.html', report.render(pages, dataset.manifest, split))
+    for name, figures in results.items():
+        value, (low, high) = figures['accuracy']['value'], figures['accuracy']['interval_95']
+        log.info('%-32s %-14s accuracy %.3f (%.3f to %.3f)  mirror agreement %.3f', name,
+                 figures['task'], value, low, high, figures['mirror']['agreement'])
+    log.info('report: %s', out / 'report.html')
+    return results
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog='python -m training.evaluate', description=__doc__)
+    parser.add_argument('runs', nargs='+', type=Path, help='run folders made by train')
+    parser.add_argument('--data', type=Path, required=True, help='folder made by prepare')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the report; rebuilt')
+    parser.add_argument('--split', choices=('test', 'validation'), default='test')
+    given = parser.parse_args()
+    return run_command(lambda: _no_value(given))
+
+
+def _no_value(given: argparse.Namespace) -> None:
+    evaluate(given.runs, given.data, given.out, given.split)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
