@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from stroke_side_monitor.assessment.personal import DEPARTURE_CODES
 from stroke_side_monitor.assessment.severity import grade_of
 from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Side
 from stroke_side_monitor.assessment.trend import (
@@ -23,6 +24,7 @@ from stroke_side_monitor.assessment.trend import (
 from stroke_side_monitor.session_record import Record, RecordedSession
 
 _DAY_S = 86400.0
+_DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in codes)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class SessionSummary:
     index, grade, basis, mouth, eye, pattern, nihss, house_brackmann: the last
         dynamic estimate, or the medians at rest without exercises.
     mouth_score, eye_score: medians of M and E at rest.
-    assessed_share: of all frames, 0..1. lost: reasons of the others, frames each.
+    assessed_share: of all frames, 0..1. departed_share: of the assessed frames, 0..1,
+        that differed from the personal baseline. lost: reasons of the others, frames each.
     severity_reasons: what limits trust in the severity.
     events: name and seconds from the first frame. damaged: unreadable lines.
     """
@@ -115,6 +118,7 @@ class SessionSummary:
     severity_reasons: tuple[str, ...]
     frames: int
     assessed_share: float
+    departed_share: float
     lost: tuple[tuple[str, int], ...]
     events: tuple[tuple[str, float], ...]
     damaged: int
@@ -154,6 +158,8 @@ def summarise(session: RecordedSession) -> SessionSummary:
         nihss=_range(verdict.get('nihss')), house_brackmann=_range(verdict.get('house_brackmann')),
         severity_reasons=tuple(verdict.get('severity_reasons', ())),
         frames=len(frames), assessed_share=len(assessed) / len(frames) if frames else 0.0,
+        departed_share=sum(not _DEPARTURES.isdisjoint(frame['reasons']) for frame in assessed)
+        / len(assessed) if assessed else 0.0,
         lost=tuple(Counter(reason for frame in frames if not frame['assessed']
                            for reason in frame['reasons']).most_common()),
         events=tuple((str(line['name']), line['stamp_s'] - first_s)

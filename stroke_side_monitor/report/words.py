@@ -40,9 +40,16 @@ REASONS = {
     'no_face': 'no face in the picture', 'several_faces': 'more than one face',
     'too_small': 'face too small or far away', 'yaw': 'head turned aside',
     'pitch': 'head turned up or down', 'roll': 'head tilted', 'blink': 'blink',
-    'mouth_open': 'mouth open', 'cut_by_border': 'face cut off by the picture',
+    'cut_by_border': 'face cut off by the picture',
     'too_dark': 'too dark', 'too_bright': 'too bright', 'blurred': 'blurred',
-    'degenerate_face': 'face not recognised well enough', 'stale_stamp': 'no new picture',
+    'degenerate_face': 'face not recognised well enough', 'warming_up': 'start of watching',
+    'no_image': 'no picture from the camera', 'undecodable_image': 'damaged pictures',
+    'disabled': 'switched off', 'inactive': 'switched off', 'shutting_down': 'switched off',
+    'internal_error': 'fault of the monitor',
+    'classifier_conflict': 'picture and landmarks point to different sides',
+    'baseline_caution': 'differs from the personal baseline',
+    'baseline_alarm': 'differs clearly from the personal baseline',
+    'movement_conflict': 'movement and rest point to different sides',
     'no_movement_or_bilateral': 'no movement on either side (or both sides weak)',
     'rest_missing': 'no calm second before the cue', 'rest_reused': 'earlier rest was used',
     'rest_unsteady': 'face already moving before the cue',
@@ -116,6 +123,9 @@ def paragraphs(session: SessionSummary, comparison: Comparison | None) -> list[s
     if session.pattern not in (Pattern.UNKNOWN, Pattern.NONE):
         told.append(f'Pattern of weakness: {PATTERNS[session.pattern]}. '
                     'This is a pattern of movement, not a diagnosis.')
+    if session.departed_share >= 0.1:
+        told.append(f'In {session.departed_share:.0%} of the assessed pictures the face differed '
+                    'from this patient\'s stored baseline.')
     told += comparison_sentences(comparison)
     told.append(_quality_sentence(session))
     return [sentence for sentence in told if sentence]

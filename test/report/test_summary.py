@@ -1,6 +1,8 @@
 """The figures of a recorded session are those that were recorded, left and right kept apart."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,16 @@ def test_the_face_map_does_not_colour_a_brow_that_was_not_exercised(record):
     assert levels['brow', Side.LEFT] is RegionSeverity.UNKNOWN
 
 
+def test_a_departure_from_the_personal_baseline_is_told(record):
+    folder = record()
+    lines = folder / 'session.jsonl'
+    text = lines.read_text()
+    assert 'baseline' not in ' '.join(words.paragraphs(summary(folder), None))
+    lines.write_text(text.replace('"reasons":[]', '"reasons":["baseline_alarm"]', 140))
+    told = ' '.join(words.paragraphs(summary(folder), None))
+    assert "50% of the assessed pictures the face differed from this patient's" in told
+
+
 def test_an_empty_session_is_unknown_and_breaks_nothing(tmp_path):
     recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=print)
     recorder.close()
@@ -100,10 +112,18 @@ def test_a_session_at_rest_is_not_compared_with_sessions_of_movement(record):
     assert compare([rested]) is None
 
 
-def test_every_reason_of_the_modules_has_words():
-    codes = [value for module in (exercise, severity) for name, value in vars(module).items()
-             if name.isupper() and isinstance(value, str)]
-    cue_only = {'unknown_exercise', 'overlapping_start', 'stop_without_start',
-                'stop_of_other_exercise', 'stop_before_start', 'bad_hold', 'bad_stamp'}
-    assert len(codes) > 10
-    assert set(codes) - cue_only <= set(words.REASONS)
+def test_every_reason_that_integrators_are_told_of_has_words():
+    tables = (REPOSITORY / 'docs' / 'integration.md').read_text()
+    reasons = tables[tables.index('## Reasons'):tables.index('About a cue')]
+    codes = {code for row in re.findall(r'^\| (`.*?) \|', reasons, re.MULTILINE)
+             for code in re.findall(r'`(\w+)`', row)}
+    own = {value for module in (exercise, severity) for name, value in vars(module).items()
+           if name.isupper() and isinstance(value, str)} - CUE_ONLY
+    assert len(codes) > 25
+    assert own <= codes
+    assert codes <= set(words.REASONS)
+
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CUE_ONLY = {'unknown_exercise', 'overlapping_start', 'stop_without_start', 'bad_stamp',
+            'stop_of_other_exercise', 'stop_before_start', 'bad_hold'}
