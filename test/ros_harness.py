@@ -89,6 +89,13 @@ class MonitorProcess:
             self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
 
+    def hammer(self, number: signal.Signals) -> int:
+        """Send a signal every few milliseconds until it has ended; the exit status."""
+        while self.process.poll() is None:
+            self.process.send_signal(number)
+            time.sleep(0.003)
+        return self.process.returncode
+
     def threads(self) -> int:
         """Threads of the process now."""
         return len(os.listdir(f'/proc/{self.process.pid}/task'))

@@ -83,7 +83,7 @@ def test_silence_of_the_camera_withdraws_the_side(robot, right_weak):
 
 def test_a_stamp_that_goes_back_starts_afresh(robot, right_weak, left_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
-    first = robot.show(left_weak, at_s=10.0)
+    first = robot.show(right_weak, at_s=10.0)
     assert first.side == AffectedSide.UNKNOWN
     assert 'warming_up' in first.reasons
     assert robot.watch(left_weak).side == AffectedSide.LEFT

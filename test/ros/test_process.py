@@ -24,6 +24,14 @@ def test_signals_however_many_end_it_cleanly_and_withdraw_the_side(tmp_path, rig
         assert 'Traceback' not in process.log
 
 
+@pytest.mark.parametrize('number', [INT, TERM])
+def test_signals_that_go_on_while_it_winds_up_change_nothing(tmp_path, number):
+    with MonitorProcess(tmp_path / 'log') as process, Robot() as robot:
+        robot.until_connected()
+        assert process.hammer(number) == 0, process.log
+        assert 'Traceback' not in process.log
+
+
 def test_an_unreadable_parameter_file_is_named(tmp_path):
     bad = tmp_path / 'bad.yaml'
     bad.write_text('monitor: [')
