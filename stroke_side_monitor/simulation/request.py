@@ -13,7 +13,8 @@ import numpy as np
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.simulation import portrait
 from stroke_side_monitor.simulation.palsy import Palsy, random_natural
-from stroke_side_monitor.simulation.session import DEFAULT_START_NS, Session, SessionPlan
+from stroke_side_monitor.simulation.portrait import Portrait
+from stroke_side_monitor.simulation.session import Session, SessionPlan
 
 SIDES = {'left': Side.LEFT, 'right': Side.RIGHT, 'none': Side.NONE}
 # Keeps the draw of the patient apart from the session's own draws.
@@ -56,7 +57,7 @@ class Request:
         return Palsy.of(SIDES[self.side], self.severity, self.pattern,
                         natural=natural, synkinesis=self.synkinesis)
 
-    def session(self, start_ns: int = DEFAULT_START_NS) -> Session:
+    def session(self) -> Session:
         """Find the face in the photograph and set the session up.
 
         Raises:
@@ -64,10 +65,18 @@ class Request:
             PictureError: a photograph that cannot be used.
         """
         palsy = self.palsy()
+        return Session(self.person(), palsy, self.plan, self.seed)
+
+    def person(self) -> Portrait:
+        """The healthy person, the same for every patient made of these photographs.
+
+        Raises:
+            ValueError: a smiling photograph alone.
+            PictureError: a photograph that cannot be used.
+        """
         if self.smile_photo and not self.photo:
             raise ValueError('a smiling photograph needs the neutral one of the same person too')
         rgb = portrait.read_picture(self.photo) if self.photo else portrait.astronaut()
         smiling = portrait.read_picture(self.smile_photo) if self.smile_photo else None
-        person = portrait.portrait(rgb, self.photo or 'astronaut', smiling_rgb=smiling,
-                                   smiling_name=self.smile_photo)
-        return Session(person, palsy, self.plan, self.seed, start_ns=start_ns)
+        return portrait.portrait(rgb, self.photo or 'astronaut', smiling_rgb=smiling,
+                                 smiling_name=self.smile_photo)

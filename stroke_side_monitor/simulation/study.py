@@ -18,7 +18,7 @@ from tqdm import tqdm
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline.inputs import InputError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
-from stroke_side_monitor.simulation.portrait import PictureError
+from stroke_side_monitor.simulation.portrait import PictureError, Portrait
 from stroke_side_monitor.simulation.request import Request
 from stroke_side_monitor.simulation.score import (
     Report,
@@ -128,9 +128,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(wanted: Sequence[Request], settings: PipelineSettings) -> list[tuple[Request, Score]]:
     pipeline = Pipeline(settings, video=True)
+    people: dict[str, Portrait] = {}
+    found = []
     try:
-        return [(request, judge(request.session(), pipeline, request.photo))
-                for request in tqdm(wanted, unit='patient', disable=None)]
+        for request in tqdm(wanted, unit='patient', disable=None):
+            if request.photo not in people:
+                people = {request.photo: request.person()}
+            session = Session(people[request.photo], request.palsy(), request.plan, request.seed)
+            found.append((request, judge(session, pipeline, request.photo)))
+        return found
     finally:
         pipeline.close()
 
