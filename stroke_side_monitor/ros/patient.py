@@ -104,7 +104,7 @@ class Patient(Node):
             f'{self._session.palsy.side.name.lower()} patient, {len(self._session)} frames, '
             f'{self._session.duration_s:.1f} s a session, on {self._images.topic_name}')
 
-    def trigger_shutdown(self) -> None:
+    def end(self) -> None:
         """Stop the camera."""
         for timer in list(self.timers):
             self.destroy_timer(timer)
@@ -130,7 +130,7 @@ class Patient(Node):
         elapsed = (self._steady.now() - self._began).nanoseconds * 1e-9
         self._next = max(self._next, int(elapsed * self._session.plan.fps))
         if self._next >= len(self._session):
-            self._end()
+            self._finish()
             return
         self._publish(self._session.frame(self._next))
         self._next += 1
@@ -143,7 +143,7 @@ class Patient(Node):
         self._began = self._steady.now()
         return True
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         self._publish_cues(until_ns=None)
         self._next = 0
         if not self._loop:
