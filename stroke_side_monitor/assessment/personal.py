@@ -25,13 +25,14 @@ from stroke_side_monitor.assessment.trend import NewAsymmetry, NewAsymmetryWatch
 DEPARTURE_CODES: Mapping[Departure, tuple[str, ...]] = {
     Departure.NONE: (), Departure.CAUTION: ('baseline_caution',),
     Departure.ALARM: ('baseline_alarm',)}
+NEW_ASYMMETRY = 'new_asymmetry'
 
 
 @dataclass(frozen=True)
 class PersonalFindings:
     """What one frame says about change.
 
-    codes: for the published reasons; empty when there is no baseline or no departure.
+    codes: for the published reasons; empty when nothing has changed.
     new_asymmetry: set on the frame that establishes it.
     enrolment: how far an enrolment under way has come; None when none is.
     """
@@ -81,7 +82,10 @@ class PersonalReference:
         shift = 0.0 if self.baseline is None else self._baseline_score(context)
         change = steady_mouth_score - shift if at_rest else math.nan
         codes = () if self.baseline is None else DEPARTURE_CODES[departure(change)]
-        return PersonalFindings(codes, self._watch.add(stamp_s, change), progress)
+        event = self._watch.add(stamp_s, change)
+        if event is not None:
+            codes = (*codes, NEW_ASYMMETRY)
+        return PersonalFindings(codes, event, progress)
 
     def miss(self, stamp_s: float, reasons: Sequence[str]) -> PersonalFindings:
         """Take a frame that could not be assessed."""

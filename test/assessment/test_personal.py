@@ -69,6 +69,7 @@ def test_a_new_asymmetry_that_stays_is_one_event(enrolled, norms):
     assert not any(one.new_asymmetry for one in calm)
     events = [one.new_asymmetry for one in changed if one.new_asymmetry]
     assert [event.side for event in events] == [Side.LEFT]
+    assert sum('new_asymmetry' in one.codes for one in changed) == 1
     # Sustained means 80 % of ten seconds.
     assert events[0].stamp_s - 160 == pytest.approx(8.0, abs=0.2)
 
