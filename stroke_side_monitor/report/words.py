@@ -48,6 +48,7 @@ REASONS = {
     'internal_error': 'fault of the monitor',
     'classifier_conflict': 'picture and landmarks point to different sides',
     'baseline_caution': 'differs from the personal baseline',
+    'new_asymmetry': 'the face has changed and stays so',
     'baseline_alarm': 'differs clearly from the personal baseline',
     'movement_conflict': 'movement and rest point to different sides',
     'no_movement_or_bilateral': 'no movement on either side (or both sides weak)',
