@@ -87,6 +87,15 @@ def test_the_alternating_bias_of_two_mirrored_trackers_cancels(face_course):
         assert result.ratio == pytest.approx(1.0, abs=1e-6)
 
 
+def test_the_bias_cancels_even_when_one_tracker_is_seen_more_often(face_course):
+    course = face_course(bias_mm=3.0).rest(2).move('smile', 8.0, 8.0, 3)
+    course.frames = [
+        (stamp_s, None if number % 8 in ((1, 3) if stamp_s < 2.0 else (0, 2)) else points)
+        for number, (stamp_s, points) in enumerate(course.frames)]
+    result, = play(course.frames, [('smile', True, 2.0), ('smile', False, 5.0)])
+    assert result.ratio == pytest.approx(1.0, abs=1e-6)
+
+
 @pytest.mark.parametrize('fps', [8, 15, 30])
 def test_the_ratio_does_not_depend_on_the_frame_rate(face_course, fps):
     result, = play(*once(face_course(fps=fps, bias_mm=1.6, noise_mm=0.3), 'smile', 9.0, 4.5))
