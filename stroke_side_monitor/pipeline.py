@@ -294,7 +294,7 @@ class Pipeline:
         evidence = Evidence(side.mouth_score(z), eye, classifier_score,
                             severity.movement_asymmetry(results))
         decision = self._filter.add(stamp_s, evidence, self.settings.rule)
-        at_rest = not self._exercises.current
+        at_rest = self._exercises.at_rest
         if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
         personal = self._personal.add(

@@ -124,6 +124,8 @@ class ExerciseParameters:
 
     rest_s: how far before the cue rest is looked for; rest_valid_s: valid time needed in it.
     rest_after_s: time the face is given to relax after the exercise before.
+    relaxed_after_s: the same before it counts as resting for other measurements, whose
+        one-second medians must hold nothing of the exercise.
     rest_reusable_s: how old an earlier rest may be when this cue has none of its own.
     peak_s: length of the window in which the peak is taken.
     reaction_s: time the patient is given to start before an asked hold time counts.
@@ -139,6 +141,7 @@ class ExerciseParameters:
     rest_s: float = 2.5
     rest_valid_s: float = 1.0
     rest_after_s: float = 0.5
+    relaxed_after_s: float = 1.6
     rest_reusable_s: float = 30.0
     peak_s: float = 0.5
     reaction_s: float = 1.0
@@ -299,6 +302,12 @@ class ExerciseTracker:
     def current(self) -> str:
         """The exercise that is on; empty when none is."""
         return self._pending[-1].exercise if self._pending else ''
+
+    @property
+    def at_rest(self) -> bool:
+        """No exercise is on, and the face has had time to relax since the last one."""
+        relaxed_s = self._last_end_s + self._parameters.relaxed_after_s
+        return not self._pending and self._buffer.last_stamp_s >= relaxed_s
 
     def _forget_courses(self) -> None:
         self._buffer.clear()

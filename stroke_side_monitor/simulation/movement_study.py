@@ -95,16 +95,17 @@ def _seconds(session: Session, stamp_ns: int) -> float:
 
 
 def study(neutral: Path, smiling: Path | None, people: int, severities: Sequence[float],
-          lost: float) -> Iterator[Outcome]:
-    """Sessions of `people` persons from a folder of neutral portraits, in sorted order.
+          lost: float, skip: int = 0) -> Iterator[Outcome]:
+    """Sessions of the first `people` persons of a folder of neutral portraits, in sorted order.
 
     Args:
         neutral: folder of photographs. smiling: the same names smiling, or None.
         severities: each with both patterns; the weak side alternates between people.
+        skip: leave out the first so many, to share a study out; changes nothing for the others.
     """
     mesh = FaceMesh(tracking=False, max_faces=2)
     pipeline = Pipeline(PipelineSettings(use_classifier=False), video=True)
-    for number, file in enumerate(sorted(neutral.glob('*.jpg'))[:people]):
+    for number, file in list(enumerate(sorted(neutral.glob('*.jpg'))))[skip:people]:
         try:
             patient = portrait.portrait(
                 portrait.read_picture(file), file.name, mesh=mesh,
@@ -196,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('neutral', type=Path, help='folder of neutral frontal portraits (*.jpg)')
     parser.add_argument('--smiling', type=Path, help='the same people smiling, same file names')
     parser.add_argument('--people', type=int, default=20)
+    parser.add_argument('--skip', type=int, default=0, help='leave out the first so many of them')
     parser.add_argument('--severities', type=float, nargs='+', default=list(SEVERITIES))
     parser.add_argument('--lost', type=float, default=0.0,
                         help='share of frames dropped or black, 0..1')
@@ -203,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     outcomes = []
     for outcome in study(options.neutral, options.smiling, options.people, options.severities,
-                         options.lost):
+                         options.lost, options.skip):
         outcomes.append(outcome)
         if options.out:  # a long run that is cut short has not been for nothing
             write_csv(outcomes, options.out)

@@ -321,6 +321,19 @@ def test_a_new_patient_starts_from_nothing(face_course):
     assert tracker.finish()[0].repetition == 1
 
 
+def test_the_face_is_at_rest_again_only_after_it_had_time_to_relax(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).rest(3)
+    tracker = ExerciseTracker()
+    cues = [('smile', True, 2.0), ('smile', False, 5.0)]
+    resting = []
+    for stamp_s, points in course.frames:
+        while cues and cues[0][2] <= stamp_s:
+            tracker.cue(*cues.pop(0))
+        tracker.add(stamp_s, points)
+        resting.append((stamp_s, tracker.at_rest))
+    assert all(at_rest == (stamp_s < 2.0 or stamp_s > 6.6) for stamp_s, at_rest in resting)
+
+
 def test_no_cue_no_result(face_course):
     tracker = ExerciseTracker()
     for stamp_s, points in face_course().rest(2).move('smile', 8, 4, 3).frames:
