@@ -184,7 +184,8 @@ def _exercise_bands(all_axes: tuple[Axes, Axes, Axes], session: SessionSummary) 
                          alpha=0.28, linewidth=0)
     # Away from the curve.
     up = not session.mouth_score > 0
-    for band in session.bands:
+    # More names than this would lie on each other; the table has them.
+    for band in session.bands if len(session.bands) <= _MOST_NAMES else ():
         all_axes[1].text((band.start_s + band.end_s) / 2, 0.97 if up else 0.03,
                          words.exercise(band.exercise), rotation=90, fontsize=6.5, color=INK,
                          ha='center', va='top' if up else 'bottom',
@@ -192,6 +193,9 @@ def _exercise_bands(all_axes: tuple[Axes, Axes, Axes], session: SessionSummary) 
     for axes in all_axes:
         _plain(axes)
         axes.set_xlim(0, max(session.duration_s, 1.0))
+
+
+_MOST_NAMES = 30
 
 
 def _runs(starts: list[float]) -> list[tuple[float, float]]:

@@ -189,8 +189,12 @@ def _movement_sentences(session: SessionSummary) -> list[str]:
     alike = [m for m in session.movements if m.weaker is Side.NONE]
     unusable = [m for m in session.movements if m.weaker is Side.UNKNOWN]
     told = []
-    if unequal:
-        told.append('In movement: ' + '; '.join(map(_unequal, unequal)) + '.')
+    for side in (Side.LEFT, Side.RIGHT):
+        reached = [f'{movement.ratio:.0%} in {exercise(movement.exercise).lower()}'
+                   for movement in unequal if movement.weaker is side]
+        if reached:
+            told.append(f'In movement the patient\'s {SIDES[side]} side reached, of the other: '
+                        f'{", ".join(reached)}.')
     if alike:
         told.append(f'Both sides moved alike in: {_list(alike)}.')
     still = [m for m in unusable if 'no_movement_or_bilateral' in m.reasons]
@@ -201,11 +205,6 @@ def _movement_sentences(session: SessionSummary) -> list[str]:
     if other:
         told.append(f'Could not be used: {_list(other)}.')
     return told
-
-
-def _unequal(movement: Movement) -> str:
-    return f'{exercise(movement.exercise).lower()}, the {SIDES[movement.weaker]} side reached ' \
-           f'{movement.ratio:.0%} of the other'
 
 
 def _list(movements: list[Movement]) -> str:
