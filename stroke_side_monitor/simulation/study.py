@@ -86,7 +86,7 @@ def table(found: Sequence[tuple[Request, Score]]) -> str:
     if correlations:
         lines.append(f'Spearman of severity and 100 - index within {len(correlations)} '
                      f'person-sides: median {median(correlations):.2f}, '
-                     f'at least .9 in {sum(one >= 0.9 for one in correlations)}')
+                     f'at least .9 in {sum(one > 0.9 - 1e-9 for one in correlations)}')
     return '\n'.join(lines)
 
 
