@@ -1,6 +1,6 @@
-"""Plays a bag's pictures to the monitor: ros2 launch stroke_side_monitor replay.launch.py bag:=...
+"""Plays a bag to the monitor: ros2 launch stroke_side_monitor replay.launch.py bag:=...
 
-It never writes to the bag. Other topics of the bag than the pictures are not played.
+It never writes to the bag. Only the pictures and the exercise cues are played.
 """
 
 from pathlib import Path
@@ -32,11 +32,12 @@ def generate_launch_description() -> LaunchDescription:
 def _player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     topic = given['image_topic']
-    if given['namespace'] and not topic.startswith('/'):
-        topic = f'{given["namespace"].strip("/")}/{topic}'
-    topic = '/' + topic.lstrip('/')
+    namespace = f'/{given["namespace"].strip("/")}'.rstrip('/')
+    if not topic.startswith('/'):
+        topic = f'{namespace}/{topic}'
     command = ['ros2', 'bag', 'play', given['bag'], '--rate', given['rate'],
-               '--topics', topic, f'{topic}/compressed']
+               '--topics', topic, f'{topic}/compressed',
+               f'{namespace}/stroke_side_monitor/exercise_cue']
     if given['use_sim_time'] == 'true':
         command.append('--clock')
     if given['loop'] == 'true':

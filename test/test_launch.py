@@ -91,13 +91,13 @@ def test_simulation_joins_patient_and_monitor(launched):
         nodes['patient'], context).items()
 
 
-def test_replay_plays_the_camera_topic_only(launched):
+def test_replay_plays_pictures_and_cues_only(launched):
     _, entities = launched('replay.launch.py', bag='session', rate='2.0', loop='true',
                            namespace='bot', image_topic='camera', use_sim_time='true')
     (player,) = (entity for entity in _of(entities, 'ExecuteProcess'))
     assert [part[0].text for part in player.cmd] == [
         'ros2', 'bag', 'play', 'session', '--rate', '2.0', '--topics', '/bot/camera',
-        '/bot/camera/compressed', '--clock', '--loop']
+        '/bot/camera/compressed', '/bot/stroke_side_monitor/exercise_cue', '--clock', '--loop']
 
 
 def _overrides(launched, **arguments: str):
