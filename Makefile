@@ -23,7 +23,7 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench norms soak lock wheels train-setup train-demo colcon clean
+.PHONY: help setup demo test lint bench norms soak lock wheels train-setup train-test train-demo colcon clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -49,9 +49,12 @@ norms: setup  ## compute config/norms.yaml again from the healthy faces
 soak: setup  ## 30 minutes at 30 Hz: memory, latency, threads, file descriptors
 	$(PY) -m stroke_side_monitor.soak $(ARGS)
 
-train-setup: .venv-train/.environment  ## make .venv-train, the trainer's own environment
+train-setup: setup .venv-train/.environment  ## make .venv-train, the trainer's own environment
 
-train-demo: train-setup  ## a short training run on simulated palsies
+train-test: train-setup  ## the trainer's own tests that need TensorFlow
+	.venv-train/bin/python -m pytest -q training/tests $(ARGS)
+
+train-demo: train-setup  ## simulate, prepare, train, evaluate and export on a few dozen people
 	.venv-train/bin/python -m training.demo $(ARGS)
 
 colcon: setup  ## build both packages with colcon, as a robot does, into install/ (OUT=folder)
@@ -71,6 +74,7 @@ lock: setup  ## resolve requirements/*.in into pinned, hashed *.txt (ARGS=--upgr
 	cd requirements && $(UV_COMPILE) runtime.in -o runtime.txt
 	cd requirements && $(UV_COMPILE) dev.in -o dev.txt
 	cd requirements && $(UV_COMPILE) build.in -o build.txt
+	cd requirements && $(UV_COMPILE) ../training/requirements.in -o ../training/requirements.txt
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build install log stroke_side_msgs/build *.egg-info .pytest_cache .mypy_cache .ruff_cache
@@ -98,5 +102,6 @@ $(VENV)/.package: $(VENV)/.environment setup.py setup.cfg package.xml
 .venv-train/.environment: training/requirements.txt
 	@$(PYTHON) requirements/check_machine.py
 	$(PYTHON) -m venv .venv-train
-	.venv-train/bin/python -m pip install --no-deps --require-hashes -r training/requirements.txt
+	@echo 'train-setup: installing TensorFlow and the rest (about 2 GB on disk, once)'
+	.venv-train/bin/python -m pip --disable-pip-version-check install --no-deps --require-hashes -r training/requirements.txt
 	@touch $@

@@ -16,6 +16,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 from tqdm import tqdm
 
 from training.common import write_whole
@@ -153,8 +154,7 @@ def calibrate(raw: NDArray[np.float64], labels: Sequence[str]) -> dict[str, Any]
 
 def _ordinal(score: NDArray[np.float64], slope: float, band: float
              ) -> tuple[NDArray[np.float64], ...]:
-    left = 1 / (1 + np.exp(-slope * (score - band)))
-    right = 1 / (1 + np.exp(-slope * (-score - band)))
+    left, right = expit(slope * (score - band)), expit(slope * (-score - band))
     return left, 1 - (left + right), right
 
 

@@ -121,9 +121,11 @@ def _descend(model: keras.Model, phase: Phase, training: Any, validation: Any, b
 
 def _stream(dataset: Dataset, rows: Sequence[Row], labels: NDArray[np.int64], config: Config,
             swap: list[int]) -> Any:
+    shuffles = np.random.default_rng(config.seed)  # another order every epoch
     batches = tf.data.Dataset.from_generator(
-        lambda: _pairs(dataset, rows, labels, config.seed),
+        lambda: _pairs(dataset, rows, labels, shuffles),
         output_signature=(tf.TensorSpec((224, 224, 3), tf.float32), tf.TensorSpec((), tf.int64)))
+    batches = batches.apply(tf.data.experimental.assert_cardinality(len(rows)))
     swapped = tf.constant(swap, tf.int64)
     change = _changes(config)
 
@@ -152,19 +154,18 @@ def _changes(config: Config) -> keras.Sequential | None:
     return keras.Sequential(steps) if steps else None
 
 
-def _pairs(dataset: Dataset, rows: Sequence[Row], labels: NDArray[np.int64], seed: int
-           ) -> Iterator[tuple[NDArray[np.float32], int]]:
-    order = np.random.default_rng(seed).permutation(len(rows))
-    for index in order:
+def _pairs(dataset: Dataset, rows: Sequence[Row], labels: NDArray[np.int64],
+           shuffles: np.random.Generator) -> Iterator[tuple[NDArray[np.float32], int]]:
+    for index in shuffles.permutation(len(rows)):
         yield dataset.crop(rows[index]).astype(np.float32), int(labels[index])
 
 
 def _batches(dataset: Dataset, rows: Sequence[Row], labels: NDArray[np.int64], size: int) -> Any:
-    return tf.data.Dataset.from_generator(
+    held = tf.data.Dataset.from_generator(
         lambda: ((dataset.crop(row).astype(np.float32), int(label))
                  for row, label in zip(rows, labels, strict=True)),
-        output_signature=(tf.TensorSpec((224, 224, 3), tf.float32),
-                          tf.TensorSpec((), tf.int64))).batch(size)
+        output_signature=(tf.TensorSpec((224, 224, 3), tf.float32), tf.TensorSpec((), tf.int64)))
+    return held.apply(tf.data.experimental.assert_cardinality(len(rows))).batch(size)
 
 
 # --- The mirror-antisymmetric family -----------------------------------------------------------

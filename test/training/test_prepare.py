@@ -1,0 +1,184 @@
+"""prepare on real photographs: what comes out, what is left out, and where it stops."""
+
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from stroke_side_monitor.perception import crop
+from stroke_side_monitor.perception.face_mesh import FaceMesh
+from training.common import TrainingError
+from training.prepare import prepare
+from training.splits import split_of
+
+LABELS = ('left', 'right', 'none')
+
+
+@pytest.fixture
+def labelled(shared, tmp_path):
+    """Fifteen people, every label in every split; real faces, labels made up."""
+    wanted = {'train': list(LABELS) * 2, 'validation': list(LABELS), 'test': list(LABELS) * 2}
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    rows = []
+    for file in sorted((shared / 'data/london_faces/neutral').glob('*.jpg')):
+        labels = wanted[split_of(file.stem)]
+        if labels:
+            shutil.copy(file, folder)
+            rows.append({'filename': file.name, 'label': labels.pop(), 'subject': file.stem})
+    assert not any(wanted.values())
+    return folder, rows
+
+
+def write(folder, rows, columns=('filename', 'label', 'subject')):
+    with (folder / 'labels.csv').open('w', newline='') as file:
+        writer = csv.DictWriter(file, columns, restval='')
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def run(folder, out, **options):
+    prepare([folder], out, **{'label_frame': 'patient', 'fps': 3.0, **options})
+    table = list(csv.DictReader((out / 'dataset.csv').open()))
+    rejected = {r['file'].rsplit('/', 1)[-1]: r['reason']
+                for r in csv.DictReader((out / 'rejected.csv').open())}
+    return table, rejected
+
+
+def test_crops_are_the_robots_and_splits_are_by_person(labelled, tmp_path):
+    folder, rows = labelled
+    write(folder, rows)
+    table, rejected = run(folder, tmp_path / 'out')
+    assert len(table) == 15
+    assert rejected == {}
+    for row in table:
+        assert row['split'] == split_of(row['subject'])
+        assert row['file'].startswith(f'{row["split"]}/{row["label"]}/')
+    mesh = FaceMesh(tracking=False, max_faces=2)
+    rgb = cv2.cvtColor(cv2.imread(table[0]['original']), cv2.COLOR_BGR2RGB)
+    expected = crop.aligned_crop(rgb, mesh.detect(rgb)[0])
+    mesh.close()
+    written = cv2.cvtColor(cv2.imread(str(tmp_path / 'out' / table[0]['file'])), cv2.COLOR_BGR2RGB)
+    assert np.array_equal(written, expected)
+    manifest = json.loads((tmp_path / 'out/manifest.json').read_text())
+    assert manifest['crop_version'] == crop.VERSION
+    assert manifest['people'] == {'train': 6, 'validation': 3, 'test': 6}
+
+
+def test_what_cannot_be_used_is_left_out_by_name(labelled, tmp_path):
+    folder, rows = labelled
+    first = cv2.imread(str(folder / rows[0]['filename']))
+    cv2.imwrite(str(folder / 'tiny.png'), cv2.resize(first, (80, 80)))
+    cv2.imwrite(str(folder / 'wall.png'), np.full((300, 300, 3), 128, np.uint8))
+    cv2.imwrite(str(folder / 'two.png'), np.hstack([first, first]))
+    cv2.imwrite(str(folder / 'copy.png'), first)
+    (folder / 'broken.jpg').write_bytes(b'no picture')
+    added = ('tiny.png', 'wall.png', 'two.png', 'copy.png', 'broken.jpg', 'gone.jpg')
+    write(folder, rows + [{'filename': name, 'label': rows[0]['label']} for name in added])
+    table, rejected = run(folder, tmp_path / 'out')
+    assert len(table) == 15
+    assert 'too small' in rejected['tiny.png']
+    assert rejected['wall.png'] == 'no face found'
+    assert 'several faces' in rejected['two.png']
+    assert 'exact duplicate' in rejected['copy.png']
+    assert 'decoded' in rejected['broken.jpg']
+    assert rejected['gone.jpg'] == 'no such file'
+
+
+def test_one_picture_under_two_labels_is_left_out_twice(labelled, tmp_path):
+    folder, rows = labelled
+    extra = next(r for r in rows if r['label'] == 'none')
+    shutil.copy(folder / extra['filename'], folder / 'again.jpg')
+    write(folder, [*rows, {'filename': 'again.jpg', 'label': 'left'}])
+    table, rejected = run(folder, tmp_path / 'out')
+    assert len(table) == 14
+    assert 'both left out' in rejected['again.jpg']
+    assert 'both left out' in rejected[extra['filename']]
+
+
+def test_a_mirrored_sibling_without_a_subject_joins_its_picture(labelled, tmp_path):
+    folder, rows = labelled
+    weak = next(r for r in rows if r['label'] == 'left')
+    cv2.imwrite(str(folder / 'other_name.png'),
+                cv2.flip(cv2.imread(str(folder / weak['filename'])), 1))
+    write(folder, [*rows, {'filename': 'other_name.png', 'label': 'right'}])
+    table, _ = run(folder, tmp_path / 'out')
+    groups = {r['original'].rsplit('/', 1)[1]: (r['group'], r['split']) for r in table}
+    assert groups['other_name.png'] == groups[weak['filename']]
+
+
+def test_video_frames_are_taken_at_the_rate_asked_for(labelled, tmp_path):
+    folder, rows = labelled
+    weak = next(r for r in rows if r['label'] == 'left')
+    face = cv2.resize(cv2.imread(str(folder / weak['filename'])), (640, 640))
+    video = cv2.VideoWriter(str(folder / 'film.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 30,
+                            (640, 640))
+    for number in range(30):
+        video.write(cv2.convertScaleAbs(face, beta=number))
+    video.release()
+    write(folder, [*rows, {'filename': 'film.mp4', 'label': 'left', 'subject': weak['subject']}])
+    table, _ = run(folder, tmp_path / 'out', fps=3.0)
+    assert [r['original'].rsplit('#')[1] for r in table if '#' in r['original']] == [
+        '0', '10', '20']
+
+
+def test_one_class_only_stops_and_leaves_nothing(labelled, tmp_path):
+    folder, rows = labelled
+    write(folder, [{**row, 'label': 'left'} for row in rows])
+    with pytest.raises(TrainingError, match='holds no picture labelled right'):
+        run(folder, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_subject_on_both_sides_stops(labelled, tmp_path):
+    folder, rows = labelled
+    same = [{**rows[0], 'split': 'train'}, {**rows[1], 'subject': rows[0]['subject'],
+                                            'split': 'test'}]
+    write(folder, [*same, *rows[2:]], ('filename', 'label', 'subject', 'split'))
+    with pytest.raises(TrainingError, match='on two sides of the split'):
+        run(folder, tmp_path / 'out')
+
+
+def test_no_face_anywhere_stops(tmp_path):
+    folder = tmp_path / 'walls'
+    folder.mkdir()
+    cv2.imwrite(str(folder / 'a.png'), np.full((300, 300, 3), 128, np.uint8))
+    write(folder, [{'filename': 'a.png', 'label': 'left'}])
+    with pytest.raises(TrainingError, match='no usable picture among 1: 1 × no face found'):
+        run(folder, tmp_path / 'out')
+
+
+def test_the_folder_is_rebuilt_from_empty(labelled, tmp_path):
+    folder, rows = labelled
+    write(folder, rows)
+    out = tmp_path / 'out'
+    stale = out / 'train' / 'left' / 'stale.png'
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b'old')
+    run(folder, out)
+    assert not stale.exists()
+
+
+def test_an_interrupted_run_is_taken_up_again(labelled, tmp_path, monkeypatch):
+    folder, rows = labelled
+    write(folder, rows)
+    detect, calls = FaceMesh.detect, []
+
+    def interrupted(mesh, rgb, **options):
+        calls.append(1)
+        if len(calls) == 13:
+            raise KeyboardInterrupt
+        return detect(mesh, rgb, **options)
+
+    monkeypatch.setattr(FaceMesh, 'detect', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+    monkeypatch.setattr(FaceMesh, 'detect', lambda mesh, rgb, **o: (
+        calls.append(2), detect(mesh, rgb, **o))[1])
+    table, _ = run(folder, tmp_path / 'out')
+    assert len(table) == 15
+    assert calls.count(2) == 2 * (15 - 6)  # two looks each at the nine not yet done

@@ -1,0 +1,78 @@
+"""Labelled pictures as users hand them over, and what is said about the bad ones."""
+
+import pytest
+
+from training.common import TrainingError
+from training.sources import Item, read_source
+
+
+def folder_with(tmp_path, table, files=()):
+    (tmp_path / 'labels.csv').write_text(table)
+    for name in files:
+        (tmp_path / name).write_bytes(b'picture')
+    return tmp_path
+
+
+def test_labels_csv_gives_items_in_the_patients_frame(tmp_path):
+    folder = folder_with(tmp_path, 'filename,label,subject\na.jpg,left,Ann\nb.jpg,none,\n',
+                         ['a.jpg', 'b.jpg'])
+    items, rejected = read_source(folder, 'patient')
+    assert [(i.label, i.subject) for i in items] == [('left', 'Ann'), ('none', '')]
+    assert rejected == []
+
+
+def test_image_left_is_the_patients_right(tmp_path):
+    folder = folder_with(tmp_path, 'filename,label\na.jpg,left\nb.jpg,none\n', ['a.jpg', 'b.jpg'])
+    items, _ = read_source(folder, 'image')
+    assert [i.label for i in items] == ['right', 'none']
+
+
+@pytest.mark.parametrize('frame', [None, 'camera'])
+def test_an_unstated_label_frame_stops(tmp_path, frame):
+    folder = folder_with(tmp_path, 'filename,label\na.jpg,left\n', ['a.jpg'])
+    with pytest.raises(TrainingError, match='--label-frame'):
+        read_source(folder, frame)
+
+
+def test_bad_rows_are_named_with_their_reason(tmp_path):
+    folder = folder_with(
+        tmp_path, 'filename,label\ngone.jpg,left\na.jpg,links\nb.jpg,skip\nc.txt,left\n',
+        ['a.jpg', 'b.jpg', 'c.txt'])
+    items, rejected = read_source(folder, 'patient')
+    assert items == []
+    assert {r.file.rsplit('/', 1)[1]: r.reason.split(';')[0] for r in rejected} == {
+        'gone.jpg': 'no such file', 'a.jpg': 'unknown label "links"', 'b.jpg': 'labelled skip',
+        'c.txt': 'unknown kind of file ".txt"'}
+
+
+@pytest.mark.parametrize(('table', 'named'), [
+    ('', 'is empty'), ('file,side\na.jpg,left\n', 'lacks the column')])
+def test_a_table_without_the_columns_stops(tmp_path, table, named):
+    with pytest.raises(TrainingError, match=named):
+        read_source(folder_with(tmp_path, table), 'patient')
+
+
+def test_class_folders(tmp_path):
+    for label in ('left', 'right'):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / f'{label}1.png').write_bytes(b'picture')
+    items, _ = read_source(tmp_path, 'patient')
+    assert [(i.path.name, i.label) for i in items] == [
+        ('left1.png', 'left'), ('right1.png', 'right')]
+
+
+def test_simulated_patients_state_their_own_side_and_a_mirrored_picture_the_other(tmp_path):
+    (tmp_path / 'truth.csv').write_text(
+        'file,side,severity_mouth,severity_eye,mirrored\na.jpg,left,0.7,0.2,0\n'
+        'b.jpg,left,0.1,0.4,1\n')
+    for name in ('a.jpg', 'b.jpg'):
+        (tmp_path / name).write_bytes(b'picture')
+    items, _ = read_source(tmp_path, None)
+    assert [(i.label, float(i.severity), i.region) for i in items] == [
+        ('left', 0.7, 'mouth'), ('right', 0.4, 'eye')]
+
+
+@pytest.mark.parametrize('name', ['aug_12_face7.jpg', 'face7_aug3.png', 'flip_face7.jpg',
+                                  'aug_flip_face7_copy1.jpg', 'face7.jpg'])
+def test_augmented_siblings_share_their_origin(tmp_path, name):
+    assert Item(tmp_path / name, 'left').origin.removeprefix('12_') == 'face7'
