@@ -34,6 +34,8 @@ def main() -> None:
         time.sleep(1 / 30)
     print(count, flush=True)
     sys.stdin.read()  # stay matched until the reader has looked
+    node.destroy_node()
+    rclpy.shutdown()
 
 
 if __name__ == '__main__':
