@@ -5,6 +5,7 @@ Both are real: rclpy, DDS between processes, MediaPipe. It waits for messages, n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -68,14 +69,15 @@ class MonitorProcess:
             self.process = subprocess.Popen(
                 command,
                 env={**os.environ, **(LARGE_IMAGES if environment is None else environment)},
-                stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY)
+                stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY, start_new_session=True)
 
     def __enter__(self) -> MonitorProcess:
         return self
 
     def __exit__(self, *_) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        # The whole group: a wrapper like strace would leave the monitor behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     @property
