@@ -250,6 +250,8 @@ class Pipeline:
         self._opinions.clear()
         self._exercises.reset()
         self._rest_scores = (math.nan, math.nan)
+        self._trend.reset()
+        self._personal.reset()
 
     def close(self) -> None:
         """Release meshes and classifier."""

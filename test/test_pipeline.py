@@ -183,10 +183,14 @@ def test_reset_forgets_the_patient(patient):
     for frame in session:
         assessment = pipeline.assess(frame.rgb, frame.truth.stamp_ns * 1e-9)
     assert assessment.side.side is not Side.UNKNOWN
+    pipeline.enrol_baseline()
+    enrolling = pipeline.assess(frame.rgb, frame.truth.stamp_ns * 1e-9 + 0.1)
+    assert enrolling.personal.enrolment is not None
     pipeline.reset()
     again = pipeline.assess(session.frame(0).rgb, session.frame(0).truth.stamp_ns * 1e-9)
     pipeline.close()
     assert again.side.reasons == ('warming_up',)
+    assert again.personal.enrolment is None
 
 
 def test_every_frame_reports_what_it_cost(stills, astronaut):

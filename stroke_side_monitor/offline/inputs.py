@@ -24,6 +24,10 @@ BAG_METADATA = 'metadata.yaml'
 RAW_IMAGE, COMPRESSED_IMAGE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CUE = 'stroke_side_msgs/msg/ExerciseCue'
 
+# JPEG, PNG, BMP, TIFF, WebP, PPM and PGM. Nothing else reaches OpenCV's decoders, whatever the
+# file is called: its JPEG 2000 decoder, for one, can be made to crash (CVE-2025-53644).
+_SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x00*', b'RIFF',
+               b'P5', b'P6')
 _JPEG_START, _JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 _JPEG_TRAILER = 1 << 16  # some cameras append a preview or notes after the end mark
 
@@ -118,7 +122,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f'cannot be read ({error.strerror})') from error
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) \
+        if data.startswith(_SIGNATURES) else None
     if bgr is None:
         raise InputError('not a picture that can be decoded; save it again as JPEG or PNG')
     # OpenCV fills the missing part of a truncated JPEG with grey and says nothing.

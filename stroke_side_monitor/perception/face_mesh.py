@@ -132,10 +132,29 @@ def _to_box(relative: Any, width: int, height: int) -> Box:
             min(round(right), width), min(round(bottom), height))
 
 
+# How protobuf writes one landmark with x, y and z and nothing else: the message's
+# tag and length, then tag and float32 of each. Reading 1,434 attributes one by
+# one instead costs a fifth of a millisecond on every frame.
+_WIRE = np.dtype([('head', 'V3'), ('x', '<f4'), ('y_tag', 'u1'), ('y', '<f4'),
+                  ('z_tag', 'u1'), ('z', '<f4')])
+_WIRE_TAGS = (np.void(b'\x0a\x0f\x0d'), 0x15, 0x1d)
+
+
 def _to_landmarks(face: Any, width: int, height: int) -> FaceLandmarks:
-    raw = np.array([(p.x, p.y, p.z) for p in face.landmark])
+    raw = _coordinates(face)
     # Centring before scaling keeps mirroring exact: MediaPipe's float32 minus
     # one half has no rounding error in float64.
     points = np.column_stack(
         [(raw[:, 0] - 0.5) * width, (0.5 - raw[:, 1]) * height, -raw[:, 2] * width])
     return FaceLandmarks(points, width, height)
+
+
+def _coordinates(face: Any) -> NDArray[np.float64]:
+    """x, y, z as MediaPipe gives them, float64 (478, 3)."""
+    wire = face.SerializeToString()
+    if len(wire) == landmarks.COUNT * _WIRE.itemsize:
+        rows = np.frombuffer(wire, _WIRE)
+        head, y_tag, z_tag = _WIRE_TAGS
+        if ((rows['head'] == head) & (rows['y_tag'] == y_tag) & (rows['z_tag'] == z_tag)).all():
+            return np.column_stack([rows['x'], rows['y'], rows['z']]).astype(np.float64)
+    return np.array([(point.x, point.y, point.z) for point in face.landmark])

@@ -102,8 +102,9 @@ class VideoFaceTracker:
     LARGEST_SPEED = 3.0
 
     def __init__(self) -> None:
-        self._trackers = {False: _OneWayTracker(through_mirror=False),
-                          True: _OneWayTracker(through_mirror=True)}
+        self._detector = FaceDetector()
+        self._trackers = {through_mirror: _OneWayTracker(self._detector, through_mirror)
+                          for through_mirror in (False, True)}
         self._next_through_mirror = False
         self.reset()
 
@@ -139,6 +140,7 @@ class VideoFaceTracker:
         """Release both trackers."""
         for tracker in self._trackers.values():
             tracker.close()
+        self._detector.close()
 
     def _count(self, rgb: NDArray[np.uint8]) -> None:
         found = [tracker.count(rgb) for tracker in self._trackers.values()]
@@ -188,10 +190,10 @@ AMBIGUOUS_RIVAL = 0.6
 class _OneWayTracker:
     """One mesh that follows the largest face, on pictures as they are or on mirror images."""
 
-    def __init__(self, *, through_mirror: bool) -> None:
+    def __init__(self, detector: FaceDetector, through_mirror: bool) -> None:
         self._through_mirror = through_mirror
         self._mesh = FaceMesh(tracking=True)
-        self._detector = FaceDetector()
+        self._detector = detector
         self._tracking = False
 
     def count(self, rgb: NDArray[np.uint8]) -> tuple[Box, ...]:
@@ -212,7 +214,6 @@ class _OneWayTracker:
 
     def close(self) -> None:
         self._mesh.close()
-        self._detector.close()
 
 
 def _without(rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:

@@ -93,10 +93,14 @@ class SideClassifier:
         return self._calibrated(self._raw(face_crop) / self._dead_band)
 
     def _raw(self, face_crop: NDArray[np.uint8]) -> float:
-        # Both views go through the same code, so mirroring the crop only swaps them;
-        # their difference is one of integers and therefore exactly negated.
-        self._views[0] = self._resized(face_crop)
-        self._views[1] = self._resized(cv2.flip(face_crop, 1))
+        # Of crop and mirror image the same one is always resized and the other view is
+        # flipped from it: so mirroring the crop only swaps the views, and their
+        # difference, one of integers, is exactly negated.
+        mirrored = cv2.flip(face_crop, 1)
+        swapped = face_crop.tobytes() < mirrored.tobytes()
+        view = self._resized(mirrored if swapped else face_crop)
+        self._views[int(swapped)] = view
+        self._views[1 - int(swapped)] = cv2.flip(view, 1)
         self._interpreter.set_tensor(self._input, self._views)
         self._interpreter.invoke()
         direct, mirrored = self._interpreter.get_tensor(self._output).sum(axis=1, dtype=np.int64)

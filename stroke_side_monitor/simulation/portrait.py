@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks
+from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 from stroke_side_monitor.perception.frame import NormalisedFace, normalise
 from stroke_side_monitor.simulation import topology
@@ -108,12 +109,10 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         PictureError: the file is missing or no picture.
     """
-    if not Path(path).is_file():
-        raise PictureError(f'{path}: no such file')
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise PictureError(f'{path}: not a picture that OpenCV can read; give a JPEG or PNG')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    try:
+        return inputs.read_picture(Path(path))
+    except inputs.InputError as error:
+        raise PictureError(f'{path}: {error}') from error
 
 
 def astronaut() -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor.perception import face_mesh
 from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceMesh
 
 
@@ -66,6 +67,18 @@ def test_the_largest_face_comes_first(mesh, astronaut):
     faces = mesh.detect(canvas)
     assert len(faces) == 2
     assert faces[0].box_area > 1.6 * faces[1].box_area
+
+
+@pytest.mark.parametrize('visible', [False, True])
+def test_landmarks_are_read_alike_from_any_message(astronaut, visible):
+    """The quick way reads plain x, y, z messages; with more in them the slow way must do."""
+    found = face_mesh.mediapipe_face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True)
+    face, = found.process(astronaut).multi_face_landmarks
+    found.close()
+    if visible:
+        face.landmark[7].visibility = 0.5
+    expected = np.array([(point.x, point.y, point.z) for point in face.landmark])
+    assert np.array_equal(face_mesh._coordinates(face), expected)
 
 
 def test_no_face_is_no_face(mesh):

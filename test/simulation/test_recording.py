@@ -158,7 +158,7 @@ def test_unusable_photographs_are_named_with_the_reason(tmp_path, capsys, reason
 
 
 @pytest.mark.parametrize(('arguments', 'said'), [
-    (['--photo', 'nobody.jpg'], 'nobody.jpg: no such file'),
+    (['--photo', 'nobody.jpg'], 'nobody.jpg: cannot be read'),
     (['--severity', '1.5'], 'severity 1.5 lies outside'),
     (['--smile-photo', 'smile.jpg'], 'needs the neutral one'),
     (['--fps', '0'], 'fps 0.0 lies outside')])
