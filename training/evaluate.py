@@ -46,7 +46,8 @@ def evaluate(runs: list[Path], data: Path, out: Path, split: str = 'test') -> di
                    **all_figures(run.task, rows, labels, said)}
         key = run.name if run.name not in results else f'{run.name} ({folder})'
         results[key] = figures
-        shown = rows[::max(1, len(rows) // _SHOWN)][:_SHOWN]
+        weak = [row for row in rows if row['label'] != 'none']
+        shown = weak[::max(1, len(weak) // _SHOWN)][:_SHOWN]
         pages.append(report.Page(key, run, figures, labels, said,
                                  heat_maps(run, dataset, shown)))
         write_json(folder / 'evaluation.json', figures)
@@ -54,9 +55,8 @@ def evaluate(runs: list[Path], data: Path, out: Path, split: str = 'test') -> di
         write_json(hidden / 'evaluation.json', {'dataset': dataset.manifest, 'models': results})
         write_whole(hidden / 'report.html', report.render(pages, dataset.manifest, split))
     for name, figures in results.items():
-        value, (low, high) = figures['accuracy']['value'], figures['accuracy']['interval_95']
-        log.info('%-32s %-14s accuracy %.3f (%.3f to %.3f)  mirror agreement %.3f', name,
-                 figures['task'], value, low, high, figures['mirror']['agreement'])
+        log.info('%-32s %-14s accuracy %s  mirror agreement %.3f', name, figures['task'],
+                 report.interval(figures['accuracy']), figures['mirror']['agreement'])
     log.info('report: %s', out / 'report.html')
     return results
 

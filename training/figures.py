@@ -16,6 +16,7 @@ from training.predictors import Answers
 from training.tasks import Row, Task
 
 RESAMPLES = 1000
+LEAST_PEOPLE = 3
 _BINS = 10
 _SUBGROUPS = ('source', 'gender', 'ethnicity', 'age_band')
 
@@ -27,8 +28,14 @@ def with_interval(people: Sequence[str], value: Callable[[NDArray[np.int64]], fl
     Args:
         people: whose each picture is.
         value: figure of the pictures with the given indices; NaN where it has no meaning.
+
+    Returns:
+        value, interval_95 (None with fewer than three people), pictures, people.
     """
     names, member = np.unique(np.asarray(people), return_inverse=True)
+    if len(names) < LEAST_PEOPLE:  # resampling a handful of people says nothing
+        return {'value': _rounded(value(np.arange(len(people)))), 'interval_95': None,
+                'pictures': len(people), 'people': len(names)}
     pictures = [np.flatnonzero(member == i) for i in range(len(names))]
     rng = np.random.default_rng(0)
     drawn = [value(np.concatenate([pictures[i] for i in rng.integers(0, len(names), len(names))]))

@@ -120,6 +120,8 @@ def interval(figure: dict[str, Any]) -> str:
     """'0.953 (0.931 to 0.972)', or a dash where the figure has no meaning."""
     if figure['value'] is None:
         return '–'
+    if figure['interval_95'] is None:
+        return f'{figure["value"]:.3f} (too few people)'
     low, high = figure['interval_95']
     return f'{figure["value"]:.3f} ({low:.3f} to {high:.3f})'
 

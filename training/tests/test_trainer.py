@@ -87,6 +87,8 @@ def test_the_robot_loads_the_trained_file_and_its_mirror_is_exact(run, dataset):
     opened = datasets.load(dataset)
     rows = opened.split('test')[:20]
     said = predictors.answers(predictors.open_run(run), opened, rows)
+    assert said.scores is not None
+    assert said.mirrored_scores is not None
     assert (said.mirrored_scores == -said.scores).all()
     assert np.abs(said.scores).max() > 0
     figures = json.loads((run / 'evaluation.json').read_text())
@@ -198,9 +200,12 @@ def test_flip_swaps_sides_and_leaves_grades():
 def test_intervals_resample_people_not_pictures():
     right = np.array([1.0] * 50 + [0.0] * 50)
     by_picture = with_interval([str(i) for i in range(100)], lambda i: float(right[i].mean()))
-    by_person = with_interval(['a'] * 50 + ['b'] * 50, lambda i: float(right[i].mean()))
+    by_person = with_interval(['a'] * 25 + ['b'] * 25 + ['c'] * 25 + ['d'] * 25,
+                              lambda i: float(right[i].mean()))
+    alone = with_interval(['a'] * 100, lambda i: float(right[i].mean()))
     assert by_picture['interval_95'][0] > 0.35
     assert by_person['interval_95'] == [0.0, 1.0]
+    assert alone['interval_95'] is None
 
 
 @pytest.mark.parametrize('name', ['notebook_mobilenet', 'landmarks_logistic'])
