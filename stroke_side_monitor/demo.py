@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from stroke_side_monitor.ros import demo_table
 
     with tempfile.TemporaryFile('w+') as log:
-        processes = [_start(log, 'monitor', ()), _start(log, *_source(options))]
+        source, parameters = _source(options)
+        processes = {'monitor': _start(log, 'monitor', ()),
+                     source: _start(log, source, parameters)}
         try:
             watched = demo_table.watch(options.seconds, processes)
         except demo_table.ProcessEndedError as error:
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print('demo: interrupted')
             return 130
         finally:
-            _stop(processes)
+            _stop(list(processes.values()))
     if watched.overlay is not None:
         demo_table.write_picture(watched.overlay, options.picture)
         print(f'annotated frame: {options.picture}')

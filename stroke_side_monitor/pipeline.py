@@ -189,7 +189,8 @@ class Pipeline:
             sighting = self._finder.look(rgb, stamp_s)
         if not sighting.opinions:
             return self.lost(stamp_s, 'no_face')
-        if not sighting.same_face:
+        if not sighting.same_face and self._opinions:
+            # Nobody to forget before the first face: a cue given by then must stand.
             self._forget_person()
         face = sighting.face
 

@@ -176,6 +176,21 @@ def test_another_person_starts_afresh(patient, astronaut):
     assert (after.side.side, after.side.reasons) == (Side.UNKNOWN, ('warming_up',))
 
 
+def test_a_cue_given_before_the_first_face_stands(patient):
+    plan = SessionPlan(exercises=('smile',), first_rest_s=2.0, rest_s=1.0, hold_s=1.0, fps=10.0,
+                       head_motion=0.0)
+    session = Session(patient, Palsy.of(Side.LEFT, 0.5, 'central'), plan, seed=1)
+    pipeline = Pipeline(SETTINGS, video=True)
+    for cue in session.cues:
+        pipeline.cue(cue.exercise, cue.start, cue.stamp_ns * 1e-9, cue.hold_s)
+    results = [result for frame in session
+               for result in pipeline.assess(frame.rgb, frame.truth.stamp_ns * 1e-9
+                                             ).exercise_results]
+    results += pipeline.finish()
+    pipeline.close()
+    assert [result.exercise for result in results] == ['smile']
+
+
 def test_reset_forgets_the_patient(patient):
     session = Session(patient, Palsy.of(Side.LEFT, 1.0, 'peripheral'),
                       SessionPlan(exercises=(), first_rest_s=1.0, head_motion=0.0), seed=1)

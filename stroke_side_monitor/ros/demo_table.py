@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Watched:
     overlay: NDArray[np.uint8] | None = None
 
 
-def watch(seconds: float, processes: Sequence[subprocess.Popen[bytes]]) -> Watched:
+def watch(seconds: float, processes: Mapping[str, subprocess.Popen[bytes]]) -> Watched:
     """Print a row a second for `seconds` after the first report.
 
     Raises:
@@ -197,8 +197,7 @@ def _worth(report: AffectedSide | None) -> float:
     return abs(report.landmark_score) + (100.0 if report.side != AffectedSide.NONE else 0.0)
 
 
-def _check(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
+def _check(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
         if process.poll() is not None:
-            raise ProcessEndedError(
-                f'{process.args!r} ended with status {process.returncode}')
+            raise ProcessEndedError(f'the {name} ended with status {process.returncode}')
