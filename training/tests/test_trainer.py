@@ -132,6 +132,22 @@ def test_export_fails_when_int8_strays_from_float(run, dataset, tmp_path):
     assert not (tmp_path / 'models').exists()
 
 
+@pytest.mark.parametrize(('change', 'fails'), [
+    ({}, False), ({'right_int8': 39}, False), ({'right_int8': 38}, True),
+    ({'right_float': 440, 'right_int8': 431, 'pictures_with_a_side': 455}, False),
+    ({'right_float': 440, 'right_int8': 430, 'pictures_with_a_side': 455}, True),
+    ({'correlation': 0.96}, True), ({'sign_agreement': 0.97}, True),
+    ({'correlation': float('nan')}, True)])
+def test_the_parity_limit_is_where_it_is_said_to_be(change, fails):
+    found = {'correlation': 0.99, 'sign_agreement': 1.0, 'right_float': 40, 'right_int8': 40,
+             'pictures_with_a_side': 42, **change}
+    if fails:
+        with pytest.raises(TrainingError, match='strays from float'):
+            export.check_parity(found)
+    else:
+        export.check_parity(found)
+
+
 def test_an_altered_file_is_not_evaluated(run, dataset, tmp_path):
     other = tmp_path / 'altered'
     shutil.copytree(run, other)
