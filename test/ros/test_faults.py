@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 
 import cv2
@@ -217,15 +218,16 @@ def test_twenty_thousand_mutated_messages_leave_no_trace(right_weak):
                 pipeline.assess(small, number / 15)
                 said.append(pipeline.assess(rgb, (number + 0.5) / 15).side.side)
         if number % 5_000 == 4_999:
+            # What the allocator keeps for reuse is not a leak: give it back before looking.
+            ctypes.CDLL(None).malloc_trim(0)
             memory.append(psutil.Process().memory_info().rss / 1e6)
     pipeline.close()
     assert len(refused) > 10_000
     assert not any('\n' in text for text in refused)
     assert len(said) > 100
     assert Side.LEFT not in said
-    # The mesh keeps buffers for each size of picture: level, not smooth. A leak of one picture
-    # per message would be gigabytes.
-    assert memory[-1] - memory[0] < 60, memory
+    # A leak of one picture per message would be gigabytes.
+    assert memory[-1] - memory[0] < 30, memory
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 3000), (3000, 1), (7, 5), (2000, 3)])
