@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 from rclpy.clock import Clock
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -39,6 +40,9 @@ DISABLED = 'disabled'
 INACTIVE = 'inactive'
 SHUTTING_DOWN = 'shutting_down'
 REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN)
+
+# A reader that is gone must not keep the node from ending.
+_LAST_WORDS = Duration(seconds=0.5)
 
 # Clocks of camera and monitor that differ by more than this are worth a warning.
 _FUTURE_S = 0.5
@@ -76,7 +80,11 @@ class Outputs:
             self._overlay.publish(conversions.image_message(drawn, header))
 
     def destroy(self) -> None:
-        """Take the publishers off the graph."""
+        """Take the publishers off the graph, once their last words have been heard."""
+        for publisher in (self._side, self._severity, self._asymmetry, self._result):
+            # A publisher that goes takes with it what a reliable reader has not acknowledged:
+            # here the UNKNOWN that withdraws the last side.
+            publisher.wait_for_all_acked(_LAST_WORDS)
         for publisher in (self._side, self._severity, self._asymmetry, self._result,
                           self._overlay):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -87,7 +87,7 @@ def test_a_session_is_published_with_its_truth_and_cues_and_then_ends(start_proc
 @pytest.mark.parametrize(('values', 'said'), [
     ({'side': 'up'}, "side: 'up' is not one of left, right, none"),
     ({'severity': '2.0'}, 'severity'),
-    ({'photo': 'nobody.jpg'}, 'nobody.jpg: no such file'),
+    ({'photo': 'nobody.jpg'}, 'nobody.jpg: cannot be read'),
     ({'exercises': 'yawn'}, 'exercise yawn is not one of')])
 def test_what_cannot_be_simulated_ends_with_one_line(start_process, capfd, values, said):
     assert start_patient(start_process, **values).wait(PATIENCE_S) == 2

@@ -33,4 +33,4 @@ def test_a_contact_sheet_shows_every_patient_in_every_movement(photo, tmp_path):
     ['sheet.png', '--photo', *args])])
 def test_a_missing_photograph_is_named(main, capsys):
     assert main(['nobody.png']) == 2
-    assert 'nobody.png: no such file' in capsys.readouterr().err
+    assert 'nobody.png: cannot be read' in capsys.readouterr().err
