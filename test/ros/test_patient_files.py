@@ -19,8 +19,8 @@ def enrol(robot):
 def test_a_session_and_a_baseline_are_kept_when_asked(tmp_path, right_weak):
     folders = {'baseline_directory': tmp_path / 'baselines',
                'record_session': tmp_path / 'sessions'}
-    with MonitorProcess(tmp_path / 'log', patient_key='p-7', **folders) as monitor, \
-            Robot() as robot:
+    with MonitorProcess(tmp_path / 'log', namespace='kept', patient_key='p-7', **folders
+                        ) as monitor, Robot('kept') as robot:
         robot.until_connected()
         robot.watch(right_weak)
         assert enrol(robot).success
@@ -44,7 +44,8 @@ def test_a_session_and_a_baseline_are_kept_when_asked(tmp_path, right_weak):
     assert [cue['exercise'] for cue in session.of_kind('cue')] == ['smile']
     assert {path.suffix for path in tmp_path.rglob('*') if path.is_file()} <= {
         '.json', '.jsonl', ''}  # no image anywhere
-    with MonitorProcess(tmp_path / 'again', patient_key='p-7', **folders), Robot() as robot:
+    with MonitorProcess(tmp_path / 'again', namespace='kept', patient_key='p-7', **folders), \
+            Robot('kept') as robot:
         robot.until_connected()
         # The same face does not depart from its own baseline, and is still weak on the right.
         answer = robot.watch(right_weak)
@@ -61,15 +62,17 @@ def test_without_a_folder_nothing_is_enrolled_or_written(robot, right_weak):
 
 def test_a_damaged_baseline_keeps_the_node_from_being_configured(tmp_path):
     (tmp_path / 'p-7.json').write_text('{"schema": 1}')
-    with MonitorProcess(tmp_path / 'log', patient_key='p-7', baseline_directory=tmp_path
-                        ) as monitor, Robot() as robot:
+    # A name of its own: the monitor that other tests here share is still running.
+    with MonitorProcess(tmp_path / 'log', namespace='damaged', patient_key='p-7',
+                        baseline_directory=tmp_path) as monitor, Robot('damaged') as robot:
         robot.until(lambda: 'not configured' in monitor.log, 'the refusal')
         assert robot.state() == 'unconfigured'
         assert 'enrol the baseline again' in monitor.log
 
 
 def test_a_patient_key_that_names_a_path_is_refused(tmp_path):
-    with MonitorProcess(tmp_path / 'log', patient_key='../etc/passwd',
-                        record_session=tmp_path / 'sessions') as monitor, Robot() as robot:
+    with MonitorProcess(tmp_path / 'log', namespace='refused', patient_key='../etc/passwd',
+                        record_session=tmp_path / 'sessions') as monitor, \
+            Robot('refused') as robot:
         robot.until(lambda: 'not configured' in monitor.log, 'the refusal')
         assert not (tmp_path / 'sessions').exists()
