@@ -22,7 +22,7 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stroke_side_monitor import __version__, resources
+from stroke_side_monitor import __version__, atomic_file, resources
 from stroke_side_monitor.assessment import metrics, side
 from stroke_side_monitor.assessment.norms import SCHEMA, Context, MetricNorm, Norms
 from stroke_side_monitor.perception import frame
@@ -74,9 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
               'folder that holds london_faces, canada_faces, congress_portraits', file=sys.stderr)
         return 1
     content = build(samples)
-    partial = options.out.with_suffix('.partial')
-    partial.write_text(HEADER + yaml.safe_dump(content, sort_keys=False, width=100))
-    os.replace(partial, options.out)
+    text = HEADER + yaml.safe_dump(content, sort_keys=False, width=100)
+    atomic_file.write(options.out, text.encode())
     print(f'{options.out}: {len(samples)} measurements')
     return 0
 

@@ -210,9 +210,8 @@ class Pipeline:
             reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
                 else measured.metrics
             assessment = self._conclude(stamp_s, view, measured, z, classifier_score)
-            assessment = replace(assessment, metrics=reported)
         timings['assess'] += timings.pop('conclude')
-        return replace(assessment, timings_ms=timings)
+        return replace(assessment, metrics=reported, timings_ms=timings)
 
     def lost(self, stamp_s: float, reason: str) -> Assessment:
         """The assessment of a moment without a usable face: UNKNOWN with that reason.

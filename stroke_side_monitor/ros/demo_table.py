@@ -5,7 +5,6 @@ It never publishes anything. Left and right are the PATIENT's.
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import time
@@ -24,6 +23,7 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
+from stroke_side_monitor import atomic_file
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
 from stroke_side_monitor.perception import image
 from stroke_side_msgs.msg import AffectedSide, Severity, SimulatedPatientTruth
@@ -100,9 +100,9 @@ def verdict(watched: Watched, *, truth_known: bool) -> int:
 
 def write_picture(rgb: NDArray[np.uint8], path: Path) -> None:
     """Write a PNG, whole or not at all."""
-    partial = path.with_name(f'.{path.stem}.partial.png')
-    cv2.imwrite(str(partial), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    os.replace(partial, path)
+    done, data = cv2.imencode('.png', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    assert done
+    atomic_file.write(path, data.tobytes())
 
 
 _HEADER = ('   s | true side severity exercise   | reported side  conf. stable | index grade'
