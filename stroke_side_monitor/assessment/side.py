@@ -203,11 +203,15 @@ class SideFilter:
 
     def miss(self, stamp_s: float, reasons: tuple[str, ...], evidence: Evidence | None = None
              ) -> SideDecision:
-        """A frame that could not be assessed: UNKNOWN now, the window goes on ageing.
+        """A frame that could not be assessed: UNKNOWN now.
 
-        What was measured all the same is passed on, for the record.
+        evidence: what was measured all the same, passed on for the record; the window goes on
+        ageing. None: there was no face. Whoever is seen next may be somebody else, so the window
+        is emptied.
         """
         self._forget_before(stamp_s - self._window_s)
+        if evidence is None:
+            self._recent.clear()
         if not self._recent:
             self._side = Side.UNKNOWN
         return unknown_side(reasons, evidence)

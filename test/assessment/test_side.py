@@ -154,14 +154,23 @@ class TestFilter:
         missed = side_filter.miss(2.0, ('yaw',))
         assert (missed.side, missed.reasons, missed.stable) == (Side.UNKNOWN, ('yaw',), False)
 
-    def test_after_a_second_without_a_face_it_starts_over(self):
+    @pytest.mark.parametrize(('missed_s', 'evidence'), [
+        (2.0, None), (3.5, Evidence(5.0, 0.0))], ids=['face lost', 'a second not assessable'])
+    def test_it_starts_over(self, missed_s, evidence):
         side_filter, _ = self.filled(5.0)
-        side_filter.miss(3.5, ('no_face',))
-        again = side_filter.add(3.6, Evidence(RULE.mouth_off, 0.0), RULE)
+        side_filter.miss(missed_s, ('no_face',), evidence)
+        again = side_filter.add(missed_s + 0.1, Evidence(RULE.mouth_off, 0.0), RULE)
         assert again.reasons == ('warming_up',)
-        side_filter.add(3.65, Evidence(RULE.mouth_off, 0.0), RULE)
+        side_filter.add(missed_s + 0.15, Evidence(RULE.mouth_off, 0.0), RULE)
         # Released: the old side's hysteresis is gone too.
-        assert side_filter.add(3.7, Evidence(RULE.mouth_off, 0.0), RULE).side is Side.NONE
+        assert side_filter.add(missed_s + 0.2, Evidence(RULE.mouth_off, 0.0), RULE
+                               ).side is Side.NONE
+
+    def test_a_face_seen_but_not_assessable_for_a_moment_does_not_start_over(self):
+        side_filter, _ = self.filled(5.0)
+        side_filter.miss(2.0, ('yaw',), Evidence(5.0, 0.0))
+        again = side_filter.add(2.03, Evidence(5.0, 0.0), RULE)
+        assert (again.side, again.stable) == (Side.LEFT, True)
 
     def test_reset_forgets_the_patient(self):
         side_filter, _ = self.filled(5.0)
