@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -64,7 +65,8 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     prepared = list(_look_at_all(items, work, rejected, fps))
     prepared = _without_duplicates(prepared, rejected)
     if not prepared:
-        raise TrainingError(f'no usable picture among {len(rejected)}: {_reasons(rejected)}')
+        raise TrainingError(f'no usable picture among {len(rejected)}: {_reasons(rejected)}; '
+                            f'the first is {rejected[0].file}')
     pairs = splits.near_pairs([face.print_ for face in prepared])
     names = splits.groups([face.item.subject for face in prepared],
                           [face.item.origin for face in prepared],
@@ -242,7 +244,7 @@ def _manifest(rows: list[dict[str, Any]], rejected: list[Rejection], pairs: int
 
 
 def _kind(reason: str) -> str:
-    return reason.split(' of /')[0].split(':')[0].split(' as ')[0].split(' of ')[0]
+    return re.split(r'[:;]| of | as ', reason)[0]
 
 
 def _reasons(rejected: list[Rejection]) -> str:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.common import TrainingError, read_table
+from training.tasks import GRADES
 
 LABELS = ('left', 'none', 'right')
 SKIP = 'skip'
+REGIONS = ('', 'mouth', 'eye')
 LABEL_FRAMES = ('patient', 'image')
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
@@ -92,23 +94,34 @@ def mirrored(label: str) -> str:
 
 
 def _label_rows(folder: Path) -> Iterator[Item]:
-    rows = read_table(folder / 'labels.csv')
-    missing = {'filename', 'label'} - set(rows[0] if rows else ())
-    if missing:
-        raise TrainingError(f'{folder}/labels.csv lacks the column(s) {", ".join(sorted(missing))}'
-                            '; it needs filename,label[,subject][,severity][,region]')
-    for row in rows:
+    for row in _rows_with(folder / 'labels.csv', ('filename', 'label'),
+                          'filename,label[,subject][,severity][,region]'):
         yield Item(folder / row['filename'], row['label'].lower(), row.get('subject', ''),
                    row.get('severity', ''), row.get('region', '').lower(),
                    row.get('source', '') or folder.name, row.get('split', ''),
                    *(row.get(name, '') for name in _SUBGROUPS))
 
 
+def _rows_with(path: Path, columns: tuple[str, ...], needed: str) -> list[dict[str, str]]:
+    rows = read_table(path)
+    if not rows:
+        raise TrainingError(f'{path} has no row below its first line; one per picture is needed')
+    missing = sorted(set(columns) - set(rows[0]))
+    if missing:
+        raise TrainingError(f'{path} lacks the column(s) {", ".join(missing)}; it needs {needed}')
+    return rows
+
+
 def _truth_rows(folder: Path) -> Iterator[Item]:
-    for row in read_table(folder / 'truth.csv'):
+    path = folder / 'truth.csv'
+    for row in _rows_with(path, ('side',), 'file,side,severity_mouth,severity_eye'):
         name = row.get('filename') or row.get('file', '')
-        mouth, eye = (float(row.get(f'severity_{part}') or 0) for part in ('mouth', 'eye'))
-        side = row.get('side', '').lower()
+        try:
+            mouth, eye = (float(row.get(f'severity_{part}') or 0) for part in ('mouth', 'eye'))
+        except ValueError as error:
+            raise TrainingError(f'{path}: a severity of {name} is no number ({error}); '
+                                'simulate again') from error
+        side = row['side'].lower()
         if row.get('mirrored') == '1':
             side = mirrored(side)
         yield Item(folder / name, side, row.get('subject', '') or folder.name,
@@ -149,4 +162,15 @@ def _fault(item: Item) -> str:
         return 'no such file'
     if item.path.suffix.lower() not in PICTURES + VIDEOS:
         return f'unknown kind of file "{item.path.suffix}"'
+    if not _is_severity(item.severity):
+        return f'unknown severity "{item.severity}"; a number 0 to 1, or {", ".join(GRADES)}'
+    if item.region not in REGIONS:
+        return f'unknown region "{item.region}"; mouth, eye or nothing'
     return ''
+
+
+def _is_severity(text: str) -> bool:
+    try:
+        return 0.0 <= float(text) <= 1.0
+    except ValueError:
+        return not text or text.lower().replace(' ', '_') in GRADES

@@ -45,11 +45,35 @@ def test_bad_rows_are_named_with_their_reason(tmp_path):
         'c.txt': 'unknown kind of file ".txt"'}
 
 
+@pytest.mark.parametrize(('severity', 'region', 'reason'), [
+    ('much', '', 'unknown severity "much"'), ('1.2', '', 'unknown severity "1.2"'),
+    ('nan', '', 'unknown severity "nan"'), ('0.5', 'nose', 'unknown region "nose"'),
+    ('0.5', 'mouth', ''), ('Near normal', '', ''), ('', 'Eye', '')])
+def test_an_unknown_severity_or_region_is_named(tmp_path, severity, region, reason):
+    folder = folder_with(
+        tmp_path, f'filename,label,severity,region\na.jpg,left,{severity},{region}\n', ['a.jpg'])
+    items, rejected = read_source(folder, 'patient')
+    assert len(items) == (not reason)
+    assert [r.reason.split(';')[0] for r in rejected] == [reason][:bool(reason)]
+
+
 @pytest.mark.parametrize(('table', 'named'), [
-    ('', 'is empty'), ('file,side\na.jpg,left\n', 'lacks the column')])
+    ('', 'is empty'), ('filename,label\n', 'no row below its first line'),
+    ('file,side\na.jpg,left\n', 'lacks the column')])
 def test_a_table_without_the_columns_stops(tmp_path, table, named):
     with pytest.raises(TrainingError, match=named):
         read_source(folder_with(tmp_path, table), 'patient')
+
+
+@pytest.mark.parametrize(('table', 'named'), [
+    ('file,side,severity_mouth\na.jpg,left,much\n', 'severity of a.jpg is no number'),
+    ('picture,which\na.jpg,left\n', r'lacks the column\(s\) side'),
+    ('file,side\n', 'no row below')])
+def test_a_bad_truth_table_stops_in_one_line(tmp_path, table, named):
+    (tmp_path / 'truth.csv').write_text(table)
+    with pytest.raises(TrainingError, match=named) as stopped:
+        read_source(tmp_path, None)
+    assert '\n' not in str(stopped.value)
 
 
 def test_class_folders(tmp_path):

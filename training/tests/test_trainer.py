@@ -161,6 +161,39 @@ def test_an_altered_file_is_not_evaluated(run, dataset, tmp_path):
         SideClassifier(other / 'model.tflite')
 
 
+@pytest.mark.parametrize('bad', ['no dataset', 'one class', 'gone crop', 'other crop'])
+def test_training_on_a_useless_dataset_stops_in_one_line(dataset, weights, tmp_path, bad):
+    data = tmp_path / 'data'
+    if bad != 'no dataset':
+        shutil.copytree(dataset, data)
+    table = data / 'dataset.csv'
+    if bad == 'one class':
+        header, *rows = table.read_text().splitlines()
+        table.write_text('\n'.join([header, *(r for r in rows if ',left,' in r), '']))
+    elif bad == 'gone crop':
+        next((data / 'train/left').iterdir()).unlink()
+    elif bad == 'other crop':
+        manifest = json.loads((data / 'manifest.json').read_text())
+        (data / 'manifest.json').write_text(json.dumps({**manifest, 'crop_version': 'older'}))
+    said = {'no dataset': 'run prepare first', 'one class': 'needs 2 classes or more',
+            'gone crop': 'is gone or damaged', 'other crop': 'cropped by older'}[bad]
+    with pytest.raises(TrainingError, match=said) as stopped:
+        train(config.read_config(CONFIGS / 'antisymmetric.yaml', weights=weights), data,
+              tmp_path / 'run')
+    assert '\n' not in str(stopped.value)
+    assert not (tmp_path / 'run/run.json').exists()
+
+
+def test_steps_taken_out_of_order_name_the_one_before(run, dataset, tmp_path):
+    with pytest.raises(TrainingError, match='run train first'):
+        evaluate.evaluate([tmp_path / 'nothing'], dataset, tmp_path / 'report')
+    fresh = tmp_path / 'fresh'
+    shutil.copytree(run, fresh)
+    (fresh / 'evaluation.json').unlink()
+    with pytest.raises(TrainingError, match='run evaluate first'):
+        export.export(fresh, dataset, tmp_path / 'models', None)
+
+
 def test_the_report_is_one_file_without_links(run):
     page = (run.parent / 'report/report.html').read_text()
     assert 'data:image/png;base64,' in page
