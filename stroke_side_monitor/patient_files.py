@@ -16,7 +16,10 @@ from stroke_side_monitor.session_record import SessionRecorder
 
 
 class PatientFiles:
-    """One patient's baseline and the record of one session. Use it from one thread."""
+    """One patient's baseline and the record of one session. Use it from one thread.
+
+    problem: the last file that could not be written, in one line; '' when all were.
+    """
 
     def __init__(self, *, patient_key: str, baseline_directory: str, record_session: str,
                  tell: Callable[[str], None], versions: Mapping[str, str],
@@ -35,6 +38,7 @@ class PatientFiles:
         if patient_key:
             check_key(patient_key)
         self._key, self._tell = patient_key, tell
+        self.problem = ''
         self._store = BaselineStore(Path(baseline_directory).expanduser()) \
             if baseline_directory else None
         self.baseline: PersonalBaseline | None = None
@@ -42,7 +46,7 @@ class PatientFiles:
             self.baseline = self._store.load(patient_key)
         self._recorder = SessionRecorder(
             Path(record_session).expanduser(), patient_key=patient_key, versions=versions,
-            parameters=parameters, tell=tell) if record_session else None
+            parameters=parameters, tell=self._fail) if record_session else None
 
     @property
     def why_no_enrolment(self) -> str:
@@ -85,7 +89,11 @@ class PatientFiles:
         try:
             path = self._store.save(self._key, baseline)
         except BaselineError as error:
-            self._tell(str(error))
+            self._fail(str(error))
             return
         self._tell(f'baseline of {self._key} enrolled: {path}')
         self.event(stamp_s, 'baseline_enrolled')
+
+    def _fail(self, text: str) -> None:
+        self.problem = text
+        self._tell(text)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +67,7 @@ class SessionRecorder:
                     'versions': dict(versions), 'parameters': dict(parameters)}
         try:
             self.folder = _new_folder(root, f'{started:%Y%m%dT%H%M%SZ}_{key or ANONYMOUS}')
-            atomic_file.write(self.folder / METADATA_FILE,
-                              json.dumps(_plain(metadata), indent=1).encode())
-            # Unbuffered: a line has left the process when write returns.
-            self._file = (self.folder / LINES_FILE).open('ab', buffering=0)
+            self._file = _begin(self.folder, metadata)
         except OSError as error:
             raise SessionError(f'session record: cannot write below {root} ({error.strerror}); '
                                'set record_session to a folder with space') from error
@@ -184,6 +183,17 @@ def _new_folder(root: Path, name: str) -> Path:
         return folder
     raise SessionError(f'session record: {root} holds a thousand sessions named {name}; '
                        'move them away')
+
+
+def _begin(folder: Path, metadata: Record) -> FileIO:
+    """Write the metadata and open the lines; no folder stays when that fails."""
+    try:
+        atomic_file.write(folder / METADATA_FILE, json.dumps(_plain(metadata), indent=1).encode())
+        # Unbuffered: a line has left the process when write returns.
+        return (folder / LINES_FILE).open('ab', buffering=0)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _plain(value: Any) -> Any:

@@ -159,6 +159,8 @@ class Condition:
     publishers: how many publish the image topic.
     busy_s: how long the worker has been at one frame.
     model: name, sha256 and runtime by key; empty before configure.
+    cue: the last exercise cue and what was wrong with it.
+    not_written: the last file of the patient's that could not be written, and why.
     """
 
     lifecycle: str
@@ -171,6 +173,7 @@ class Condition:
     busy_s: float
     model: Mapping[str, str] = field(default_factory=dict)
     cue: str = ''
+    not_written: str = ''
 
     @property
     def taking_images(self) -> bool:
@@ -218,7 +221,8 @@ def _text(value: object) -> str:
 def _node(condition: Condition, snapshot: Snapshot) -> _Judged:
     values: dict[str, object] = {
         'lifecycle_state': condition.lifecycle, 'enabled': condition.enabled, **condition.model,
-        'exercise_cue': condition.cue, 'frames_failed': snapshot.failed,
+        'exercise_cue': condition.cue, 'not_written': condition.not_written,
+        'frames_failed': snapshot.failed,
         'last_failure': snapshot.last_failure}
     if condition.problem:
         return ERROR, condition.problem, values
@@ -226,6 +230,8 @@ def _node(condition: Condition, snapshot: Snapshot) -> _Judged:
         return ERROR, f'{snapshot.failed} frames failed: {snapshot.last_failure}', values
     if condition.busy_s > STUCK_S:
         return ERROR, f'one frame has been at work for {condition.busy_s:.0f} s', values
+    if condition.not_written:
+        return WARN, condition.not_written, values
     disabled = '' if condition.enabled else ', disabled by ~/enable'
     return OK, condition.lifecycle + disabled, values
 

@@ -323,7 +323,8 @@ class Monitor(LifecycleNode):
             topic=self._topic, silence=silence_text,
             publishers=self.count_publishers(self._topic),
             busy_s=0.0 if self._worker is None else self._worker.busy_s, model=self._model,
-            cue='' if self._assessor is None else self._assessor.cue)
+            cue='' if self._assessor is None else self._assessor.cue,
+            not_written='' if self._files is None else self._files.problem)
 
 
 def _path(value: parameters.Value) -> Path | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
+import pytest
 from ros_harness import MonitorProcess, Robot
 from std_srvs.srv import Trigger
 
 from stroke_side_monitor.assessment.baseline import REST_NEEDED_S
 from stroke_side_monitor.session_record import read_session
-from stroke_side_msgs.msg import ExerciseCue
+from stroke_side_msgs.msg import AffectedSide, ExerciseCue
 
 
 def enrol(robot):
@@ -76,3 +80,63 @@ def test_a_patient_key_that_names_a_path_is_refused(tmp_path):
             Robot('refused') as robot:
         robot.until(lambda: 'not configured' in monitor.log, 'the refusal')
         assert not (tmp_path / 'sessions').exists()
+
+
+# A file system of 64 kB that only the monitor sees; needs no privilege where the kernel lets
+# anybody have a user namespace.
+SMALL_DISK = ('unshare', '--map-root-user', '--mount', 'sh', '-c',
+              'mount -t tmpfs -o size=64k tmpfs "$0" && exec "$@"')
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """(folder, what to start the monitor with so that this folder is a small disk)."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    wrapper = (*SMALL_DISK, str(folder))
+    if shutil.which('unshare') is None or subprocess.run(
+            [*wrapper, 'true'], check=False, capture_output=True).returncode:
+        pytest.skip('this machine grants no user namespace with a file system of its own')
+    return folder, wrapper
+
+
+def test_a_disk_that_fills_up_stops_the_files_and_nothing_else(tmp_path, small_disk, right_weak):
+    folder, wrapper = small_disk
+    with MonitorProcess(tmp_path / 'log', namespace='full', wrapper=wrapper, patient_key='p-7',
+                        baseline_directory=folder, record_session=folder) as monitor, \
+            Robot('full') as robot:
+        robot.until_connected()
+        assert robot.status('node')[:2] == (0, 'active')
+        robot.until(lambda: robot.show(right_weak) and 'session record' in monitor.log,
+                    'the disk to be full')
+        assert robot.watch(right_weak).side == AffectedSide.RIGHT
+        level, message, _ = robot.status('node')
+        assert (level, 'No space left on device' in message) == (1, True), message
+        assert 'session record: stopped' in message
+        # What was written stays readable.
+        seen = Path(f'/proc/{monitor.process.pid}/root{folder}')
+        session = read_session(next(seen.glob('*_p-7')))
+        assert len(session.of_kind('frame')) > 20
+        assert session.damaged <= 1
+
+        assert enrol(robot).success
+        for _ in range(int(REST_NEEDED_S / 0.25) + 5):
+            robot.show(right_weak, robot.now_s + 0.25)
+        _, message, _ = robot.status('node', lambda level, text, values: 'baseline' in text)
+        assert 'baseline: cannot write' in message
+        assert 'No space left on device' in message
+        assert not list(seen.glob('*p-7.json*')), 'half a baseline was left'
+        assert robot.watch(right_weak).side == AffectedSide.RIGHT
+        assert [line for line in monitor.log.splitlines() if 'No space' in line] == [
+            line for line in monitor.log.splitlines() if 'cannot write' in line]
+        assert monitor.log.count('No space') == 2, monitor.log
+
+        for label in ('deactivate', 'cleanup'):
+            assert robot.transition(label)
+        assert not robot.transition('configure')
+        assert 'cannot write below' in robot.status('node', lambda level, *_: level == 2)[1]
+        session, = seen.glob('*_p-7*')  # and no empty folder of a second one
+        shutil.rmtree(session)
+        assert robot.transition('configure')
+        assert robot.status('node', lambda level, *_: level == 0)[1] == 'inactive'
+        assert monitor.stop() == 0, monitor.log
