@@ -93,6 +93,16 @@ def test_of_two_alike_nobody_is_named_and_who_stays_is_known_afresh(robot, peopl
     assert_only_the_second(robot, shown(robot, people.at(right=people.second), 45))
 
 
+def test_after_a_step_back_in_time_others_are_still_looked_for(robot, people):
+    robot.now_s += 900.0
+    shown(robot, people.at(left=people.first), 20)
+    robot.now_s -= 900.0
+    answers = shown(robot, people.at(left=people.first), 20)
+    answers += shown(robot, people.at(people.first, people.second), 45)
+    assert course(answers) == 'URU'
+    assert list(answers[-1].reasons) == ['several_faces']
+
+
 def test_who_comes_to_the_front_is_the_patient_from_then_on(robot, people):
     small = np.full_like(people.first, 127)
     small[100:400, 100:400] = cv2.resize(people.first, (300, 300), interpolation=cv2.INTER_AREA)
