@@ -130,7 +130,8 @@ def calibrate(raw: NDArray[np.float64], labels: Sequence[str]) -> dict[str, Any]
     dead_band: 95th percentile of |raw| over healthy pictures (without any: 10th percentile over
     weak ones). slope, none_band, in units of it: maximum likelihood of the mirror-symmetric
     ordinal model P(left) = σ(slope (s - none_band)), P(right) = σ(slope (-s - none_band));
-    healthy and weak weigh the same.
+    healthy and weak weigh the same. Answers count as right with probability (n + 1) / (n + 2)
+    (Platt 1999), n pictures of the kind: else few pictures, all told apart, mean certainty.
     """
     sign = np.array([_SIGN[label] for label in labels])
     healthy = sign == 0
@@ -140,11 +141,14 @@ def calibrate(raw: NDArray[np.float64], labels: Sequence[str]) -> dict[str, Any]
         'no healthy pictures: 10 % of weak ones lie inside'
     score = raw / dead_band
     weight = np.where(healthy, 0.5 / max(healthy.mean(), 1e-9), 0.5 / max((~healthy).mean(), 1e-9))
+    alike = np.where(healthy, healthy.sum(), (~healthy).sum())
+    hit = (alike + 1) / (alike + 2)
 
     def loss(logs: NDArray[np.float64]) -> float:
         left, none, right = _ordinal(score, float(np.exp(logs[0])), float(np.exp(logs[1])))
         chosen = np.where(sign > 0, left, np.where(sign < 0, right, none))
-        return float(-(weight * np.log(chosen + 1e-9)).mean())
+        likelihood = hit * np.log(chosen + 1e-9) + (1 - hit) * np.log(1 - chosen + 1e-9)
+        return float(-(weight * likelihood).mean())
 
     found = minimize(loss, [0.5, 0.0 if healthy.any() else -3.0], method='Nelder-Mead')
     slope, none_band = (float(v) for v in np.exp(found.x))

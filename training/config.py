@@ -68,11 +68,11 @@ class Config:
 
 
 def read_config(path: Path, *, weights: str | None = None, seed: int | None = None,
-                epochs: int | None = None) -> Config:
+                epochs: int | None = None, name: str | None = None) -> Config:
     """Read a YAML configuration.
 
     Args:
-        weights, seed, epochs: replace the file's when given; epochs caps every phase.
+        weights, seed, epochs, name: replace the file's when given; epochs caps every phase.
 
     Raises:
         TrainingError: missing, not YAML, a field unknown or of the wrong type.
@@ -95,6 +95,8 @@ def read_config(path: Path, *, weights: str | None = None, seed: int | None = No
         config = replace(config, weights=weights)
     if seed is not None:
         config = replace(config, seed=seed)
+    if name is not None:
+        config = replace(config, name=name)
     if epochs is not None:
         config = replace(config, phases=tuple(
             replace(phase, epochs=min(epochs, phase.epochs)) for phase in config.phases))

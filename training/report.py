@@ -86,7 +86,7 @@ def _model(page: Page) -> str:
              _table(['', *names], [[name, *map(str, counts)] for name, counts in
                                    zip(names, figures['confusion'], strict=True)])]
     if 'side' in figures:
-        parts += ['<h3>Side and presence, per generator</h3>', _sides(figures['side'])]
+        parts += ['<h3>Side and presence, per source</h3>', _sides(figures['side'])]
     parts += ['<h3>Subgroups (accuracy)</h3>',
               _table(['group', 'value', 'accuracy', 'pictures', 'people'],
                      [[kind, value, interval(one), str(one['pictures']), str(one['people'])]
@@ -110,7 +110,7 @@ def _model(page: Page) -> str:
 def _sides(side: dict[str, Any]) -> str:
     columns = ('side_accuracy', 'side_accuracy_severity_0.5_up', 'presence_auc_severity_0.5_up',
                'healthy_outside_dead_band')
-    return _table(['generator', 'side right', 'side right, severity ≥ .5', 'presence AUC',
+    return _table(['source', 'side right', 'side right, severity ≥ .5', 'presence AUC',
                    'healthy outside dead band'],
                   [[kind, *(interval(found[c]) if c in found else '' for c in columns)]
                    for kind, found in side.items()])

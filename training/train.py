@@ -28,6 +28,9 @@ from training.config import Config, Phase, read_config
 from training.dataset import Dataset, answerable, load
 from training.tasks import TASKS, Row
 
+# Below this many validation people the calibration is called rough [own].
+_ENOUGH_PEOPLE = 20
+
 
 def train(config: Config, data: Path, out: Path) -> None:
     """Train and leave `out` with run.json, the float model, model.tflite and history.json.
@@ -190,6 +193,10 @@ def _antisymmetric(config: Config, dataset: Dataset, out: Path) -> dict[str, Any
     held = dataset.split('validation')
     calibration = antisymmetric.calibrate(_raw_scores(content, config, dataset, held, out),
                                           [row['label'] for row in held])
+    people = len({row['group'] for row in held})
+    if people < _ENOUGH_PEOPLE:
+        log.warning('dead band and probabilities rest on %d pictures of %d people only; rough '
+                    'below %d people', len(held), people, _ENOUGH_PEOPLE)
     write_whole(out / 'model.tflite', content)
     write_json(out / 'model.json', card_core(config, content, calibration))
     return {'kind': 'antisymmetric', 'calibration': calibration, 'pictures_trained_on': len(rows)}
@@ -249,10 +256,12 @@ def main() -> int:
     parser.add_argument('--weights', help="path of a Keras weights file, instead of the file's")
     parser.add_argument('--seed', type=int, help="instead of the file's")
     parser.add_argument('--epochs', type=int, help='at most, per phase')
+    parser.add_argument('--name', help="of the model, instead of the file's; the robot's "
+                        'diagnostics say it')
     given = parser.parse_args()
     return run_command(lambda: train(
-        read_config(given.config, weights=given.weights, seed=given.seed, epochs=given.epochs),
-        given.data, given.out))
+        read_config(given.config, weights=given.weights, seed=given.seed, epochs=given.epochs,
+                    name=given.name), given.data, given.out))
 
 
 if __name__ == '__main__':

@@ -241,6 +241,15 @@ def test_calibration_without_healthy_pictures_says_so():
     assert found['none_band'] < 0.5
 
 
+@pytest.mark.parametrize('count', [5, 50])
+def test_few_pictures_all_told_apart_are_no_certainty(count):
+    raw = np.concatenate([np.linspace(2, 3, count), np.linspace(-0.5, 0.5, count)])
+    found = antisymmetric.calibrate(raw, ['left'] * count + ['none'] * count)
+    left = 1 / (1 + np.exp(-found['slope'] * (raw[:count] / found['dead_band']
+                                              - found['none_band'])))
+    assert left.mean() == pytest.approx((count + 1) / (count + 2), abs=0.03)
+
+
 def test_flip_swaps_sides_and_leaves_grades():
     assert TASKS['side2'].mirrored == {'left': 'right', 'right': 'left'}
     assert TASKS['grade6'].mirrored == {}
