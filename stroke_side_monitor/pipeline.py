@@ -51,6 +51,7 @@ class PipelineSettings:
     input_mirrored: bool = False
     use_classifier: bool = True
     classifier_threads: int = 1
+    classifier_rate_hz: float = 10.0
     gain_correction: bool = False
     window_s: float = 1.0
     stable_after_s: float = 0.5
@@ -130,11 +131,23 @@ class Assessment:
 
 @dataclass(frozen=True)
 class _Opinion:
-    """One mesh pass, measured."""
+    """One mesh pass, measured.
+
+    lid_gaps: right, left; mouth_width; all in canonical mm.
+    """
 
     stamp_s: float
     normalised: NormalisedFace
     metrics: Mapping[str, float]
+    lid_gaps: tuple[float, float]
+    mouth_width: float
+
+    @staticmethod
+    def of(seen: FaceLandmarks, stamp_s: float) -> _Opinion:
+        normalised = frame.normalise(seen)
+        points = normalised.points
+        return _Opinion(stamp_s, normalised, metrics.measure_all(points),
+                        metrics.lid_gaps(points), metrics.mouth_width(points))
 
 
 class Pipeline:
@@ -161,6 +174,7 @@ class Pipeline:
             model_path or resources.model_path('side_classifier.tflite'),
             threads=settings.classifier_threads) if settings.use_classifier else None
         self._finder = VideoFaceTracker() if video else StillFaceFinder()
+        self._looks = _PairedLooks()
         self._blinks = quality.BlinkDetector()
         least_frames = 3 if video else 1
         self._filter = SideFilter(settings.window_s, settings.stable_after_s, least_frames)
@@ -202,10 +216,7 @@ class Pipeline:
             except frame.DegenerateFaceError:
                 return self.lost(stamp_s, 'degenerate_face')
             z = self._norms.z(measured.metrics, measured.context)
-        classifier_score = math.nan
-        if self.classifier is not None and not view.reasons:
-            with _Stopwatch(timings, 'classify'):
-                classifier_score = self.classifier.score(face_crop).score
+        classifier_score = self._classify(stamp_s, view, face_crop, timings)
         with _Stopwatch(timings, 'conclude'):
             reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
                 else measured.metrics
@@ -245,6 +256,7 @@ class Pipeline:
         self._forget_person()
 
     def _forget_person(self) -> None:
+        self._looks.reset()
         self._filter.reset()
         self._blinks.reset()
         self._opinions.clear()
@@ -261,9 +273,7 @@ class Pipeline:
                  stamp_s: float) -> tuple[_Measured, View]:
         for through_mirror, seen in ((False, sighting.direct), (True, sighting.through_mirror)):
             if seen is not None:
-                normalised = frame.normalise(seen)
-                self._opinions[through_mirror] = _Opinion(
-                    stamp_s, normalised, metrics.measure_all(normalised.points))
+                self._opinions[through_mirror] = _Opinion.of(seen, stamp_s)
         measured = _average(
             [opinion for opinion in self._opinions.values()
              if stamp_s - opinion.stamp_s <= VideoFaceTracker.TURN_LASTS_S])
@@ -285,6 +295,20 @@ class Pipeline:
             millimetre_per_pixel=measured.face.millimetre_per_pixel,
             luminance=judged.luminance, sharpness=judged.sharpness,
             box_px=_box(face, self.settings.input_mirrored), reasons=reasons, limits=limits)
+
+    def _classify(self, stamp_s: float, view: View, face_crop: NDArray[np.uint8],
+                  timings: dict[str, float]) -> float:
+        if self.classifier is None or view.reasons:
+            return math.nan
+        if self._video and not self._looks.due(stamp_s, self._classifier_rest_s):
+            return math.nan
+        with _Stopwatch(timings, 'classify'):
+            return self.classifier.score(face_crop).score
+
+    @property
+    def _classifier_rest_s(self) -> float:
+        # At least two pairs of looks in every window, else its vote would come and go.
+        return min(2.0 / self.settings.classifier_rate_hz, self.settings.window_s / 2)
 
     def _conclude(self, stamp_s: float, view: View, measured: _Measured,
                   z: Mapping[str, float], classifier_score: float) -> Assessment:
@@ -360,12 +384,12 @@ def _average(opinions: list[_Opinion]) -> _Measured:
     newest_s = max(opinion.stamp_s for opinion in opinions)
     newest = [opinion.normalised.points for opinion in opinions if opinion.stamp_s == newest_s]
     faces = [opinion.normalised for opinion in opinions]
-    gaps = [metrics.lid_gaps(face.points) for face in faces]
+    gaps = [opinion.lid_gaps for opinion in opinions]
     face = NormalisedFace(
         points=sum(newest[1:], newest[0]) / len(newest),
         **{name: _mean([getattr(face, name) for face in faces]) for name in (
             'yaw_deg', 'pitch_deg', 'roll_deg', 'millimetre_per_pixel', 'fit_error_mm')})
-    width = _mean([metrics.mouth_width(face.points) for face in faces])
+    width = _mean([opinion.mouth_width for opinion in opinions])
     return _Measured(
         face=face,
         metrics={name: _mean([opinion.metrics[name] for opinion in opinions])
@@ -387,6 +411,34 @@ def _box(face: FaceLandmarks, mirrored: bool) -> tuple[int, int, int, int]:
     if mirrored:
         left, right = face.width - right, face.width - left
     return int(left), int(top), int(max(right - left, 0)), int(max(bottom - top, 0))
+
+
+class _PairedLooks:
+    """When the classifier looks: at two neighbouring frames, then not for a while.
+
+    Its vote is a median over the window, and neighbouring frames hardly differ: a
+    look at every frame costs a third of all work and tells nothing more. Two at a
+    time, because neighbouring frames are aligned by the two trackers in turns.
+    """
+
+    # Cameras are not punctual.
+    _JITTER_S = 0.005
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._pair_began_s = -math.inf
+        self._second_next = False
+
+    def due(self, stamp_s: float, every_s: float) -> bool:
+        if self._second_next:
+            self._second_next = False
+            return True
+        if stamp_s - self._pair_began_s < every_s - self._JITTER_S:
+            return False
+        self._pair_began_s, self._second_next = stamp_s, True
+        return True
 
 
 class _Stopwatch:

@@ -239,3 +239,32 @@ def test_missing_files_are_named(tmp_path):
         Pipeline(SETTINGS, video=False, norms_path=tmp_path / 'absent.yaml')
     with pytest.raises(ModelError, match=r'absent\.tflite'):
         Pipeline(SETTINGS, video=False, model_path=tmp_path / 'absent.tflite')
+
+
+def looked(pipeline, picture, stamps):
+    """At which of these frames the classifier looked."""
+    return [index for index, stamp in enumerate(stamps)
+            if 'classify' in pipeline.assess(picture, stamp).timings_ms]
+
+
+def test_the_classifier_looks_at_two_neighbouring_frames_at_the_rate_asked_for(patient):
+    picture = drooping(patient, Side.LEFT)
+    stamps = [index / 30 for index in range(14)]
+    for settings, expected in (
+            (SETTINGS, [0, 1, 6, 7, 12, 13]),
+            (dataclasses.replace(SETTINGS, classifier_rate_hz=120.0), list(range(14))),
+            # A short window must not be left without its vote.
+            (dataclasses.replace(SETTINGS, window_s=0.2), [0, 1, 3, 4, 6, 7, 9, 10, 12, 13])):
+        pipeline = Pipeline(settings, video=True)
+        assert looked(pipeline, picture, stamps) == expected
+        pipeline.reset()
+        assert looked(pipeline, picture, stamps[:1]) == [0]
+        pipeline.close()
+
+
+def test_the_classifiers_vote_stands_between_its_looks(patient):
+    picture = drooping(patient, Side.LEFT)
+    pipeline = Pipeline(SETTINGS, video=True)
+    votes = [pipeline.assess(picture, index / 30).side.classifier_score for index in range(40)]
+    pipeline.close()
+    assert not any(math.isnan(vote) for vote in votes[2:])

@@ -74,11 +74,9 @@ def judge(face: FaceLandmarks, normalised: NormalisedFace, crop: NDArray[np.uint
 
 
 def _laplacian_variance(grey: NDArray[np.uint8]) -> float:
-    # 16-bit sums are exact, so a mirrored crop gives the same variance to the last bit.
-    laplacian = cv2.Laplacian(grey, cv2.CV_16S).astype(np.int64)
-    count = laplacian.size
-    total, squares = int(laplacian.sum()), int((laplacian * laplacian).sum())
-    return (squares - total * total / count) / count
+    # Sums of integers are exact, so a mirrored crop gives the same variance to the last bit.
+    deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1]
+    return float(deviation[0, 0]) ** 2
 
 
 def _reaches_border(face: FaceLandmarks) -> bool:

@@ -68,7 +68,9 @@ class Outputs:
         """One output set, all with the same header."""
         for result in assessment.exercise_results:
             self._result.publish(conversions.exercise_result(result, header.frame_id))
-        self._asymmetry.publish(conversions.asymmetry(assessment, header))
+        if self._asymmetry.get_subscription_count():
+            # Seventeen metrics as messages cost more than both other answers.
+            self._asymmetry.publish(conversions.asymmetry(assessment, header))
         self._severity.publish(conversions.severity(assessment, header))
         self._side.publish(conversions.affected_side(assessment, header))
 

@@ -117,6 +117,9 @@ TABLE: tuple[Parameter, ...] = (
     _setting('use_classifier', 'Let the picture classifier speak beside the landmarks.'),
     _setting('classifier_threads', 'Threads of the classifier; one is the steady choice.',
              least=1, most=16),
+    _setting('classifier_rate_hz', 'How often the classifier looks; its vote is the median over '
+             '`window_s`. Landmarks are measured in every frame.', unit='Hz', live=True,
+             least=1.0, most=120.0),
     _setting('gain_correction', 'Divide the published millimetres of commissures and lids by how '
              'much of a true difference MediaPipe reports (docs/measurement.md). Scores and '
              'sides do not change.', live=True),
