@@ -48,8 +48,14 @@ def smile_heights(p: Points) -> tuple[float, float]:
 
 
 def inward_places(p: Points) -> tuple[float, float]:
-    """How far inward the commissure stands, (right, left), mm."""
-    return -_lateral(p, lm.COMMISSURE_RIGHT), -_lateral(p, lm.COMMISSURE_LEFT)
+    """How far inward the commissure stands, (right, left), mm.
+
+    From a midline halfway between the nasion's and the lips' own: when the head
+    turns, the two err to opposite sides (docs/clinical.md).
+    """
+    lips = (p[lm.UPPER_VERMILION, 0] + p[lm.LOWER_VERMILION, 0]) / 2.0
+    midline = (p[lm.NASION, 0] + lips) / 2.0
+    return p[lm.COMMISSURE_RIGHT, 0] - midline, midline - p[lm.COMMISSURE_LEFT, 0]
 
 
 def snarl_heights(p: Points) -> tuple[float, float]:
@@ -85,10 +91,13 @@ class Exercise:
 
     measure: the course that is looked at, a key of the measured features.
     gate: excursion which the stronger side must reach, mm as MediaPipe sees
-        them, or a fraction of the resting lid gap for closure.
+        them (before difference_gain), or a fraction of the resting lid gap for closure.
     closure: the excursion is the closed fraction of the resting lid gap.
     synkinesis: lid gaps are compared during this movement.
     repetitions: repetitions that must reach the gate before one counts.
+    difference_gain: FaceMesh draws the two sides of the mouth too much alike: the
+        true difference between the sides over the one it shows, at the same sum.
+        Learnt on rendered faces of 40 people, rounded (docs/clinical.md).
     """
 
     measure: str
@@ -96,6 +105,7 @@ class Exercise:
     closure: bool = False
     synkinesis: bool = False
     repetitions: int = 1
+    difference_gain: float = 1.0
 
     @property
     def unit(self) -> str:
@@ -108,11 +118,11 @@ class Exercise:
 # Smile: 4 mm of lateral plus upward movement are 2.8 mm along the diagonal;
 # 4 mm there would refuse a quarter of healthy posed smiles.
 EXERCISES: Mapping[str, Exercise] = {
-    'smile': Exercise('smile', 4.0 * _HALF_ROOT, synkinesis=True),
+    'smile': Exercise('smile', 4.0 * _HALF_ROOT, synkinesis=True, difference_gain=1.3),
     'eye_close': Exercise('lids', 0.6, closure=True),
     'eye_close_tight': Exercise('lids', 0.6, closure=True),
     'brow_raise': Exercise('brow', 2.0, repetitions=2),
-    'pucker': Exercise('inward', 3.0, synkinesis=True),
+    'pucker': Exercise('inward', 3.0, synkinesis=True, difference_gain=1.2),
     'snarl': Exercise('snarl', 3.4),
     'show_teeth': Exercise('lower_lip', 3.0),
 }
@@ -443,19 +453,25 @@ def _examine(findings: _Findings, exercise: Exercise, rest: _Rest | None, moveme
     if rest is None:
         return
     peak = movement.between(*window).median()
-    findings.excursions = _excursions(exercise, rest, peak, parameters)
-    if max(findings.excursions) < exercise.gate:
+    seen = _seen_excursions(exercise, rest, peak, parameters)
+    if seen.max() < exercise.gate:
         findings.refuse(NO_MOVEMENT)
+    # Not below 0: a side may be dragged along the other way.
+    right, left = np.maximum(_told_apart(seen, exercise.difference_gain), 0.0)
+    findings.excursions = float(right), float(left)
     if exercise.closure:
         findings.residual = (1.0 - findings.excursions[0], 1.0 - findings.excursions[1])
     if exercise.synkinesis:
         findings.synkinesis = _synkinesis(rest, peak)
     at_rest = rest.values[_COLUMN[exercise.measure]] * sign
-    findings.correlation, right, left = _compare_courses(
-        course, at_rest, peak[_COLUMN[exercise.measure]] * sign - at_rest, window[1])
+    moved, peak_moved = (
+        _told_apart(values - at_rest, exercise.difference_gain)
+        for values in (course.values, peak[_COLUMN[exercise.measure]] * sign))
+    findings.correlation, right_s, left_s = _compare_courses(
+        Course(course.stamps_s, moved, course.turns), peak_moved, window[1])
     # Half the rise of a side that hardly moved is lost in noise.
     if min(findings.excursions) >= exercise.gate / 2:
-        findings.lag_ms = (left - right) * 1e3
+        findings.lag_ms = (left_s - right_s) * 1e3
 
 
 _NO_COURSE = np.empty((0, 2))
@@ -487,17 +503,24 @@ def _peak_window(course: Course, length_s: float) -> tuple[float, float] | None:
     return start_s, start_s + length_s
 
 
-def _excursions(exercise: Exercise, rest: _Rest, peak: NDArray[np.float64],
-                parameters: ExerciseParameters) -> tuple[float, float]:
-    """(right, left), in the exercise's unit; not below 0, since a side may be dragged along."""
+def _seen_excursions(exercise: Exercise, rest: _Rest, peak: NDArray[np.float64],
+                     parameters: ExerciseParameters) -> NDArray[np.float64]:
+    """float64 (2,), right and left, in the exercise's unit."""
     column = _COLUMN[exercise.measure]
     if not exercise.closure:
-        moved = peak[column] - rest.values[column]
-        return max(float(moved[0]), 0.0), max(float(moved[1]), 0.0)
+        return peak[column] - rest.values[column]
     gaps = np.where(peak[column] < parameters.closed_gap_mm, 0.0, peak[column])
-    right, left = np.interp(
+    return np.interp(
         1.0 - gaps / rest.values[column], parameters.closure_seen, parameters.closure_true)
-    return float(right), float(left)
+
+
+def _told_apart(moved: NDArray[np.float64], gain: float) -> NDArray[np.float64]:
+    """float64 (..., 2), right and left: the same mean, `gain` times the difference."""
+    if gain == 1.0:
+        return moved
+    mean = moved.sum(axis=-1) / 2.0
+    half = (moved[..., 0] - moved[..., 1]) / 2.0 * gain
+    return np.stack([mean + half, mean - half], axis=-1)
 
 
 def _synkinesis(rest: _Rest, peak: NDArray[np.float64]) -> tuple[float, float]:
@@ -508,12 +531,12 @@ def _synkinesis(rest: _Rest, peak: NDArray[np.float64]) -> tuple[float, float]:
     return float(opening[0] / opening[1]), float(opening[1] / opening[0])
 
 
-def _compare_courses(course: Course, rest: NDArray[np.float64], peak: NDArray[np.float64],
-                     peak_end_s: float) -> tuple[float, float, float]:
-    """Correlation of the two sides' courses, and when right and left had half their rise, s."""
+def _compare_courses(course: Course, peak: NDArray[np.float64], peak_end_s: float
+                     ) -> tuple[float, float, float]:
+    """Correlation of both sides' courses from rest, and when right and left had half of it, s."""
     smooth = course.smoothed()
     known = ~np.isnan(smooth).any(axis=1)
-    stamps_s, moved = course.stamps_s[known], smooth[known] - rest
+    stamps_s, moved = course.stamps_s[known], smooth[known]
     rising = stamps_s <= peak_end_s
     right, left = (_half_rise_s(stamps_s[rising], moved[rising, side], peak[side] / 2)
                    for side in (0, 1))

@@ -189,6 +189,13 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
     return _not_normal(estimate, unmoved) if unmoved else estimate
 
 
+def pooled_ratios(results: Sequence[ExerciseResult], parameters: SeverityParameters = DEFAULTS
+                  ) -> dict[str, float]:
+    """r by exercise, 0..1, as the index uses it: of each side's median over the repetitions."""
+    return {name: movement.ratio
+            for name, movement in _pool(results, parameters.repetitions).items()}
+
+
 def movement_asymmetry(results: Sequence[ExerciseResult],
                        parameters: SeverityParameters = DEFAULTS) -> float:
     """D of the half of the face, lower or upper, that moves more unevenly; NaN without one.

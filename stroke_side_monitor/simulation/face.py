@@ -6,7 +6,7 @@ Left and right are the PATIENT's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -46,6 +46,8 @@ class FaceTruth:
     commissure_mm: length of that displacement, mm.
     lid_gap_mm: opening of the lids, mm.
     yaw_deg, pitch_deg, roll_deg: of the head as drawn, signs as in HeadMotion.
+    points: float64 (478, 3), canonical mm of the head-fixed frame: the landmarks
+        where they were drawn.
     """
 
     displacement_mm: tuple[tuple[float, float], tuple[float, float]]
@@ -54,6 +56,7 @@ class FaceTruth:
     yaw_deg: float
     pitch_deg: float
     roll_deg: float
+    points: NDArray[np.float64] = field(repr=False, compare=False)
 
 
 _STILL = HeadMotion()
@@ -291,7 +294,7 @@ class SimulatedFace:
             (float(np.linalg.norm(left)), float(np.linalg.norm(right))),
             (self.model.lid_gap(Side.LEFT, displacement),
              self.model.lid_gap(Side.RIGHT, displacement)),
-            *_angles(rotation))
+            *_angles(rotation), (self.portrait.points + displacement)[:landmarks.COUNT])
 
 
 _LASH_MM = 0.9  # the lash line's distance from the lid landmarks, at most

@@ -9,26 +9,31 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stroke_side_monitor import atomic_file
-from stroke_side_monitor.assessment.exercise import ExerciseResult
-from stroke_side_monitor.assessment.severity import SeverityEstimate
+from stroke_side_monitor.assessment.exercise import ExerciseResult, inward_places, smile_heights
+from stroke_side_monitor.assessment.metrics import brow_heights
+from stroke_side_monitor.assessment.severity import SeverityEstimate, pooled_ratios
 from stroke_side_monitor.assessment.terms import Grade, Pattern, Side
 from stroke_side_monitor.perception.face_mesh import FaceMesh
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation import portrait
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.session import Session, SessionPlan
+from stroke_side_monitor.simulation.session import Frame, Session, SessionPlan
 
-# One repetition each, brow two: the shortest session that lets every rule apply.
-PLAN = SessionPlan(exercises=('smile', 'eye_close', 'brow_raise', 'brow_raise', 'pucker'),
-                   hold_s=1.5, rest_s=1.8, first_rest_s=2.5, fps=12.0)
+# Short, so that many people can be filmed: three smiles are what a session pools,
+# two raised brows what it needs. Eight frames a second are a slow camera.
+PLAN = SessionPlan(
+    exercises=(*('smile',) * 3, *('eye_close',) * 2, *('brow_raise',) * 2, 'pucker'),
+    hold_s=1.2, rest_s=1.6, first_rest_s=2.5, fps=8.0)
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 PATTERNS = {'central': Pattern.LOWER_FACE, 'peripheral': Pattern.WHOLE_FACE}
 
@@ -38,7 +43,11 @@ class Outcome:
     """One simulated session as it was measured.
 
     person: file name. severity: 0..1. pattern: central or peripheral.
-    true_ratios: commanded r by exercise, from the truth of the held frames.
+    commanded: by exercise, the r that the patient was told to show: what the
+        weak side achieves of the movement over what the other one does.
+    drawn: by exercise, the r that was drawn, measured as the monitor measures it,
+        on the drawn landmarks: with the person's own uneven smile, and the mouth
+        dragged to the healthy side.
     results: of the repetitions. estimate: the last dynamic one before the end.
     lost: share of frames dropped or covered on purpose.
     """
@@ -47,7 +56,8 @@ class Outcome:
     side: Side
     severity: float
     pattern: str
-    true_ratios: dict[str, float]
+    commanded: Mapping[str, float]
+    drawn: Mapping[str, float]
     results: tuple[ExerciseResult, ...]
     estimate: SeverityEstimate
     lost: float
@@ -65,15 +75,14 @@ def run_session(pipeline: Pipeline, patient: portrait.Portrait, name: str, palsy
     pipeline.reset()
     fate = np.random.default_rng((seed, 99)).random(len(session))
     cues = list(session.cues)
-    truth: dict[str, list[tuple[float, float]]] = {}
+    truth = _Truth()
     results: list[ExerciseResult] = []
     estimate = None
     for index, frame in enumerate(session):
         while cues and cues[0].stamp_ns <= frame.truth.stamp_ns:
             cue = cues.pop(0)
             pipeline.cue(cue.exercise, cue.start, _seconds(session, cue.stamp_ns), cue.hold_s)
-        if frame.truth.phase == 'hold':
-            truth.setdefault(frame.truth.exercise, []).append(frame.truth.intensity)
+        truth.add(frame)
         if fate[index] < lost / 2:
             continue
         rgb = np.zeros_like(frame.rgb) if fate[index] < lost else frame.rgb
@@ -84,10 +93,50 @@ def run_session(pipeline: Pipeline, patient: portrait.Portrait, name: str, palsy
     results += pipeline.finish()
     if estimate is None:
         raise RuntimeError(f'{name}: not one frame could be assessed')
-    ratios = {exercise: min(middle) / max(middle) for exercise, middle in
-              ((exercise, np.median(values, axis=0)) for exercise, values in truth.items())}
-    return Outcome(name, palsy.side, severity, palsy.pattern, ratios, tuple(results), estimate,
-                   lost)
+    return Outcome(name, palsy.side, severity, palsy.pattern, truth.commanded(), truth.drawn(),
+                   tuple(results), estimate, lost)
+
+
+_PLACES = {'smile': smile_heights, 'brow_raise': brow_heights, 'pucker': inward_places}
+
+
+class _Truth:
+    """What a session's frames truly showed: medians over the held movements and over rest."""
+
+    def __init__(self) -> None:
+        self._intensities: dict[str, list[tuple[float, float]]] = {}
+        self._places: dict[str, list[NDArray[np.float64]]] = {}
+
+    def add(self, frame: Frame) -> None:
+        truth = frame.truth
+        if truth.phase == 'hold':
+            self._intensities.setdefault(truth.exercise, []).append(truth.intensity)
+        if truth.phase in ('rest', 'hold'):
+            self._places.setdefault(truth.exercise, []).append(np.array(
+                [measure(frame.points) for measure in _PLACES.values()]
+                + [truth.lid_gap_mm[::-1]]))  # (right, left), as the measures are
+
+    def commanded(self) -> dict[str, float]:
+        return {exercise: _ratio(np.median(sides, axis=0))
+                for exercise, sides in self._intensities.items()}
+
+    def drawn(self) -> dict[str, float]:
+        medians = {exercise: np.median(places, axis=0)
+                   for exercise, places in self._places.items()}
+        rest = medians.pop('rest')
+        return {exercise: _ratio(self._moved(exercise, rest, held))
+                for exercise, held in medians.items()}
+
+    def _moved(self, exercise: str, rest: NDArray[np.float64], held: NDArray[np.float64]
+               ) -> NDArray[np.float64]:
+        if exercise == 'eye_close':
+            return 1.0 - held[-1] / rest[-1]
+        row = list(_PLACES).index(exercise)
+        return np.maximum(held[row] - rest[row], 0.0)
+
+
+def _ratio(sides: NDArray[np.float64]) -> float:
+    return float(min(sides) / max(sides))
 
 
 def _seconds(session: Session, stamp_ns: int) -> float:
@@ -108,7 +157,7 @@ def study(neutral: Path, smiling: Path | None, people: int, severities: Sequence
     for number, file in list(enumerate(sorted(neutral.glob('*.jpg'))))[skip:people]:
         try:
             patient = portrait.portrait(
-                portrait.read_picture(file), file.name, mesh=mesh,
+                portrait.read_picture(file), file.name, mesh=mesh, both_passes=True,
                 smiling_rgb=portrait.read_picture(smiling / file.name) if smiling else None)
         except portrait.PictureError as error:
             print(f'left out: {error}', file=sys.stderr)
@@ -141,23 +190,66 @@ def report(outcomes: Sequence[Outcome]) -> str:
     return '\n'.join(lines)
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """One measured r and what it should have been; pooled: of a whole session."""
+
+    person: str
+    severity: float
+    pooled: bool
+    measured: float
+    drawn: float
+    commanded: float
+
+
+def _readings(outcomes: Sequence[Outcome], exercise: str) -> list[_Reading]:
+    found = []
+    for o in outcomes:
+        measured = [(False, r.ratio) for r in o.results if r.exercise == exercise and r.valid]
+        measured += [(True, pooled) for name, pooled in pooled_ratios(o.results).items()
+                     if name == exercise]
+        found += [_Reading(o.person, o.severity, pooled, ratio, o.drawn[exercise],
+                           o.commanded[exercise]) for pooled, ratio in measured]
+    return found
+
+
 def _ratio_lines(outcomes: Sequence[Outcome], exercise: str) -> list[str]:
-    rows = [(o.severity, result.ratio - o.true_ratios[exercise]) for o in outcomes
-            for result in o.results if result.exercise == exercise and result.valid]
+    readings = _readings(outcomes, exercise)
     asked = sum(r.exercise == exercise for o in outcomes for r in o.results
                 if 'needs_second_repetition' not in r.reasons)
-    if not rows:
-        return [f'{exercise}: no valid repetition of {asked}']
-    errors = np.array([error for _, error in rows])
-    lines = [f'{exercise}: valid {len(rows)} of {asked}; r off by median {np.median(errors):+.2f}, '
-             f'mean abs {np.abs(errors).mean():.2f}, '
-             f'within 0.15: {(np.abs(errors) <= 0.15).mean():.0%}']
-    for severity in sorted({severity for severity, _ in rows}):
-        own = np.array([error for s, error in rows if s == severity])
-        lines.append(f'  severity {severity:.2f}: median {np.median(own):+.2f}, '
-                     f'mean abs {np.abs(own).mean():.2f}, '
-                     f'within 0.15: {(np.abs(own) <= 0.15).mean():.0%} of {len(own)}')
+    lines = [f'{exercise}: {sum(not reading.pooled for reading in readings)} of {asked} '
+             'repetitions valid']
+    for pooled in (False, True):
+        group = [reading for reading in readings if reading.pooled is pooled]
+        for truth in ('drawn', 'commanded') if group else ():
+            lines.append(f'  {"session" if pooled else "single"} r against the {truth} one: '
+                         + _error_text(group, truth))
+    for severity in sorted({reading.severity for reading in readings}):
+        group = [r for r in readings if r.severity == severity and r.pooled]
+        lines.append(f'    session, severity {severity:.2f}: drawn {_error_text(group, "drawn")}; '
+                     f'commanded {_error_text(group, "commanded")}')
     return lines
+
+
+NEAR = 0.15  # an r this close to the truth counts as right
+
+
+def _error_text(readings: Sequence[_Reading], truth: str) -> str:
+    errors = np.array([reading.measured - getattr(reading, truth) for reading in readings])
+    low, high = _interval([reading.person for reading in readings], np.abs(errors) <= NEAR)
+    return (f'{np.median(errors):+.2f}, mean abs {np.abs(errors).mean():.2f}, '
+            f'within {NEAR}: {(np.abs(errors) <= NEAR).mean():.0%} [{low:.0%}, {high:.0%}] '
+            f'of {len(errors)}')
+
+
+def _interval(people: Sequence[str], hits: NDArray[np.bool_]) -> tuple[float, float]:
+    """95 % bootstrap interval of a share, resampling people (Efron & Tibshirani 1993)."""
+    names, member = np.unique(np.asarray(people), return_inverse=True)
+    right, all_of = np.bincount(member, weights=hits), np.bincount(member)
+    draws = np.random.default_rng(0).integers(0, len(names), (2000, len(names)))
+    shares = right[draws].sum(axis=1) / all_of[draws].sum(axis=1)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _pattern_lines(outcomes: Sequence[Outcome]) -> list[str]:
@@ -165,13 +257,19 @@ def _pattern_lines(outcomes: Sequence[Outcome]) -> list[str]:
     right = sum(o.estimate.pattern is PATTERNS[o.pattern] for o in severe)
     wrong = sum(o.estimate.pattern in PATTERNS.values()
                 and o.estimate.pattern is not PATTERNS[o.pattern] for o in severe)
-    return [f'pattern at severity >= 0.5: right {right}, the other one {wrong}, '
-            f'undecided {len(severe) - right - wrong}, of {len(severe)}']
+    text = (f'pattern at severity >= 0.5: right {right}, the other one {wrong}, '
+            f'undecided {len(severe) - right - wrong}, of {len(severe)}')
+    if not severe:
+        return [text]
+    low, high = _interval([o.person for o in severe], np.array(
+        [o.estimate.pattern is PATTERNS[o.pattern] for o in severe]))
+    return [f'{text} [{low:.0%}, {high:.0%}]']
 
 
 _FIELDS = ('person', 'side', 'severity', 'pattern', 'lost', 'exercise', 'repetition', 'valid',
-           'ratio', 'true_ratio', 'excursion_left', 'excursion_right', 'synkinesis_left',
-           'lag_ms', 'quality', 'reasons', 'grade', 'symmetry_index', 'pattern_seen')
+           'ratio', 'pooled_ratio', 'drawn_ratio', 'commanded_ratio', 'excursion_left',
+           'excursion_right', 'synkinesis_left', 'lag_ms', 'quality', 'reasons', 'grade',
+           'symmetry_index', 'pattern_seen')
 
 
 def write_csv(outcomes: Sequence[Outcome], path: Path) -> None:
@@ -180,11 +278,14 @@ def write_csv(outcomes: Sequence[Outcome], path: Path) -> None:
     writer = csv.DictWriter(text, _FIELDS, extrasaction='ignore')
     writer.writeheader()
     for o in outcomes:
+        pooled = pooled_ratios(o.results)
         for result in o.results:
             writer.writerow({
                 **result.__dict__, 'person': o.person, 'side': o.side.name.lower(),
                 'severity': o.severity, 'pattern': o.pattern, 'lost': o.lost,
-                'true_ratio': o.true_ratios[result.exercise],
+                'pooled_ratio': pooled.get(result.exercise, math.nan),
+                'drawn_ratio': o.drawn[result.exercise],
+                'commanded_ratio': o.commanded[result.exercise],
                 'reasons': ' '.join(result.reasons), 'grade': o.estimate.grade.name.lower(),
                 'symmetry_index': o.estimate.symmetry_index,
                 'pattern_seen': o.estimate.pattern.name.lower()})

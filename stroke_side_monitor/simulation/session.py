@@ -118,11 +118,17 @@ class FrameTruth:
 
 @dataclass(frozen=True)
 class Frame:
-    """One filmed picture. rgb: uint8 (H, W, 3), what `jpeg` decodes to. jpeg: the file's bytes."""
+    """One filmed picture.
+
+    rgb: uint8 (H, W, 3), what `jpeg` decodes to. jpeg: the file's bytes.
+    truth: what is true of it. points: float64 (478, 3), canonical mm of the
+        head-fixed frame: the PATIENT's landmarks where they were drawn.
+    """
 
     rgb: NDArray[np.uint8]
     jpeg: bytes
     truth: FrameTruth
+    points: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ class Session:
         travel = self._sway.travel(before, head)
         rgb, jpeg = self._film.expose(rgb, index, time, travel)
         truth = self._truth(time, weakness, expression, exercise, phase, face)
-        return Frame(rgb, jpeg, truth)
+        return Frame(rgb, jpeg, truth, face.points)
 
     def _stamp(self, time: float) -> int:
         return self.start_ns + round(time * NANOSECONDS)

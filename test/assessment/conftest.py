@@ -40,7 +40,8 @@ class FaceCourse:
     def move(self, exercise, right, left, seconds, *, left_delay_s=0.0, eyes=(0.0, 0.0)):
         """A movement that sets in after 0.4 s, rises for 0.4 s and is held to the end.
 
-        right, left: excursion at the peak, mm, or closed fraction of the lid gap.
+        right, left: true excursion at the peak, mm, or the closed fraction of the
+            lid gap that FaceMesh shows.
         eyes: closed fraction (right, left) of the lids that goes with it.
         """
         for frame in range(round(seconds * self.fps)):
@@ -48,7 +49,8 @@ class FaceCourse:
             share = {'right': np.clip((since_s - 0.4) / 0.4, 0, 1),
                      'left': np.clip((since_s - 0.4 - left_delay_s) / 0.4, 0, 1)}
             points = self.face.copy()
-            displace(points, exercise, right * share['right'], left * share['left'])
+            displace(points, exercise, *as_seen(
+                exercise, right * share['right'], left * share['left']))
             displace(points, 'eye_close', eyes[0] * share['right'], eyes[1] * share['left'])
             self._append(points)
         return self
@@ -75,6 +77,13 @@ class FaceCourse:
         points += self.generator.normal(0.0, self.noise_mm or 1e-9, points.shape)
         self.frames.append((self.time_s, points))
         self.time_s += 1.0 / self.fps
+
+
+def as_seen(exercise, right, left):
+    """What FaceMesh shows of true excursions: of the mouth's, the sides more alike."""
+    gain = {'smile': 1.3, 'pucker': 1.2}.get(exercise, 1.0)
+    middle, half = (right + left) / 2, (right - left) / 2 / gain
+    return middle + half, middle - half
 
 
 def displace(points, exercise, right, left):

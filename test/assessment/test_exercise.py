@@ -3,8 +3,10 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
+from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.exercise import EXERCISES, ExerciseTracker
 
 MIRRORED_FIELDS = ('excursion', 'residual_opening', 'synkinesis')
@@ -43,6 +45,16 @@ def test_each_exercise_measures_its_own_movement_on_each_side(face_course, exerc
     assert result.ratio == pytest.approx(left / right, abs=1e-6)
     assert result.asymmetry == pytest.approx((right - left) / (right + left), abs=1e-6)
     assert (result.quality, result.unit) == (1.0, 'mm')
+
+
+def test_sides_of_the_mouth_seen_too_much_alike_are_told_apart(symmetric_points, face_course):
+    seen = symmetric_points.copy()
+    for corner, outward, size in ((lm.COMMISSURE_RIGHT, -1.0, 8.0), (lm.COMMISSURE_LEFT, 1.0, 4.0)):
+        seen[corner, :2] += size * math.sqrt(0.5) * np.array([outward, 1.0])
+    frames = face_course().rest(2).frames + [(2.0 + frame / 30, seen) for frame in range(90)]
+    result, = play(frames, [('smile', True, 2.0), ('smile', False, 4.9)])
+    # 6 mm on both sides, and 1.3 times the 2 mm by which each differs from that.
+    assert (result.excursion_right, result.excursion_left) == pytest.approx((8.6, 3.4), abs=1e-6)
 
 
 @pytest.mark.parametrize('exercise', ['eye_close', 'eye_close_tight'])
@@ -120,7 +132,9 @@ def test_movement_below_the_gate_on_both_sides_is_not_called_symmetric(face_cour
 
 
 @pytest.mark.parametrize(('exercise', 'gate'), [
-    ('brow_raise', 2.0), ('pucker', 3.0), ('snarl', 3.4), ('show_teeth', 3.0)])
+    ('brow_raise', 2.0), ('snarl', 3.4), ('show_teeth', 3.0),
+    # Of 3.27 mm on one side only FaceMesh shows 3.0 there: the gate is about what is seen.
+    ('pucker', 3.27)])
 def test_the_stronger_side_must_reach_the_gate(face_course, exercise, gate):
     for size, moved in ((gate - 0.05, False), (gate + 0.05, True)):
         result, = play(*once(face_course(), exercise, size, 0.0))

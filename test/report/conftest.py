@@ -16,7 +16,10 @@ FPS = 10
 
 
 def smiles(points, right, left, number=2):
-    """Results of `number` smiles whose excursions on the diagonal are right and left, mm."""
+    """Results of `number` smiles whose true excursions on the diagonal are right and left, mm."""
+    # FaceMesh shows 1 / 1.3 of the difference between the sides of the mouth.
+    middle, half = (right + left) / 2, (right - left) / 2 / 1.3
+    right, left = middle + half, middle - half
     tracker = ExerciseTracker()
     for repetition in range(number):
         begin_s = 10.0 * repetition

@@ -6,6 +6,7 @@ import pytest
 from stroke_side_monitor import landmarks
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.frame import normalise
+from stroke_side_monitor.simulation import portrait
 from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace
 from stroke_side_monitor.simulation.palsy import Asymmetry, Expression, FaceModel, Palsy
 from stroke_side_monitor.simulation.still import camera_faults, random_still, simulate_still
@@ -151,3 +152,11 @@ def test_the_same_generator_draws_the_same_bytes(astronaut):
 def test_impossible_patients_are_refused(faults):
     with pytest.raises(ValueError):
         Palsy(**faults)
+
+
+def test_both_passes_take_the_meshs_left_right_bias_out_of_the_face(mesh):
+    rgb = portrait.astronaut()
+    straight, mirrored = (
+        portrait.portrait(np.ascontiguousarray(picture), mesh=mesh, both_passes=True).points[:478]
+        for picture in (rgb, rgb[:, ::-1]))
+    np.testing.assert_allclose(landmarks.mirror_points(mirrored), straight, atol=1e-6)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from stroke_side_monitor.assessment.exercise import smile_heights
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.frame import normalise
 from stroke_side_monitor.simulation.palsy import Palsy
@@ -59,6 +60,18 @@ def test_the_weak_side_moves_less_and_later(astronaut):
     assert peak[0] == pytest.approx(0.5 * peak[1], rel=0.02)
     half = (course > 0.5 * peak).argmax(axis=0)
     assert half[0] >= half[1] + 3  # ≥ 50 ms
+
+
+@pytest.mark.parametrize('side', [Side.LEFT, Side.RIGHT])
+def test_the_drawn_landmarks_move_less_on_the_weak_side(astronaut, side):
+    frames = list(session(astronaut, Palsy.of(side, 0.5, 'central'), exercises=('smile',)))
+    rest, held = (np.median([smile_heights(frame.points) for frame in frames
+                             if (frame.truth.exercise, frame.truth.phase) == wanted], axis=0)
+                  for wanted in (('rest', 'rest'), ('smile', 'hold')))
+    right, left = held - rest
+    assert (right < left) == (side is Side.RIGHT)
+    # Half of what the other side does, less what the mouth is dragged to the healthy side.
+    assert 0.3 < min(right, left) / max(right, left) < 0.5
 
 
 def test_a_palsy_that_sets_in_while_filming(astronaut):
