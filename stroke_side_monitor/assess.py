@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from stroke_side_monitor import overlay, resources
 from stroke_side_monitor.assessment.norms import NormsError
+from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import inputs, records
 from stroke_side_monitor.offline.inputs import Cue, Frame, Input, InputError, Kind
 from stroke_side_monitor.offline.records import Record
@@ -173,6 +174,10 @@ class Worker:
             second.append(records.from_assessment(path, assessment))
         if not second:
             raise InputError('holds no frame on that topic')
+        if pipeline.finish():  # an exercise open to the end counts, from the last second on
+            for record in second:
+                if record['side'] != Side.UNKNOWN.name.lower():
+                    record.update(records.severity_fields(pipeline.severity_so_far))
         yield from self._finish(second)
 
     def _finish(self, second: Sequence[Record]) -> Sequence[Record]:

@@ -180,6 +180,7 @@ class Pipeline:
         self._filter = SideFilter(settings.window_s, settings.stable_after_s, least_frames)
         self._opinions: dict[bool, _Opinion] = {}
         self._exercises = ExerciseTracker()
+        self._movement_asymmetry = math.nan
         self._rest_scores = (math.nan, math.nan)
         self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
         self._trend_basis = Basis.UNKNOWN
@@ -250,6 +251,11 @@ class Pipeline:
         """The recording has ended: the results of the exercises still under way."""
         return self._exercises.finish()
 
+    @property
+    def severity_so_far(self) -> SeverityEstimate:
+        """What rest and the concluded exercises come to, without a trend."""
+        return severity.dynamic_severity(self._exercises.results, *self._rest_scores)
+
     def reset(self) -> None:
         """Forget the patient: a new one, or a clock that went back."""
         self._finder.reset()
@@ -261,6 +267,7 @@ class Pipeline:
         self._blinks.reset()
         self._opinions.clear()
         self._exercises.reset()
+        self._movement_asymmetry = math.nan
         self._rest_scores = (math.nan, math.nan)
         self._trend.reset()
         self._personal.reset()
@@ -314,11 +321,10 @@ class Pipeline:
                   z: Mapping[str, float], classifier_score: float) -> Assessment:
         if view.reasons:
             return self._unassessable(stamp_s, view, measured.metrics, z)
-        finished = self._exercises.add(stamp_s, view.points)
-        results = self._exercises.results
+        finished = self._follow_exercise(stamp_s, view.points)
         eye = math.nan if 'blink' in view.limits else side.eye_score(z)
         evidence = Evidence(side.mouth_score(z), eye, classifier_score,
-                            severity.movement_asymmetry(results))
+                            self._movement_asymmetry)
         decision = self._filter.add(stamp_s, evidence, self.settings.rule)
         at_rest = self._exercises.at_rest
         if at_rest:
@@ -327,10 +333,16 @@ class Pipeline:
             stamp_s, measured.metrics, measured.context, at_rest=at_rest, results=finished,
             steady_mouth_score=decision.landmark_score)
         decision = replace(decision, reasons=decision.reasons + view.limits + personal.codes)
-        estimate = self._with_trend(
-            stamp_s, severity.dynamic_severity(results, *self._rest_scores))
+        estimate = self._with_trend(stamp_s, self.severity_so_far)
         return Assessment(stamp_s, decision, estimate, view, measured.metrics, z, finished,
                           personal)
+
+    def _follow_exercise(self, stamp_s: float, points: NDArray[np.float64] | None
+                         ) -> tuple[ExerciseResult, ...]:
+        finished = self._exercises.add(stamp_s, points)
+        if finished:  # repetitions are many; pooling them anew for every frame would cost
+            self._movement_asymmetry = severity.movement_asymmetry(self._exercises.results)
+        return finished
 
     def _with_trend(self, stamp_s: float, estimate: SeverityEstimate) -> SeverityEstimate:
         if estimate.basis is not self._trend_basis:
@@ -342,7 +354,7 @@ class Pipeline:
 
     def _unassessable(self, stamp_s: float, view: View, measured: Mapping[str, float],
                       z: Mapping[str, float]) -> Assessment:
-        finished = self._exercises.add(stamp_s, None)
+        finished = self._follow_exercise(stamp_s, None)
         evidence = Evidence(side.mouth_score(z), side.eye_score(z)) if z else None
         return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons, evidence),
                           severity.unknown_severity(view.reasons), view, measured, z, finished,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -140,6 +141,17 @@ def test_a_bag_is_assessed_with_the_cues_it_holds(session, tmp_path, storage):
     assert records[-1]['side'] == 'right'
     assert run(tmp_path / 'bag', '--out', tmp_path / 'again') == 0
     assert lines(tmp_path / 'again') == records
+
+
+def test_an_exercise_open_to_the_end_of_a_recording_counts(session, tmp_path):
+    held = int(session.cues[1].stamp_ns / 1e9 - session.start_ns / 1e9) * int(PLAN.fps)
+    write_bag(session, tmp_path / 'bag', progress=lambda frames: islice(frames, held))
+    for per in ('second', 'frame'):
+        assert run(tmp_path / 'bag', '--out', tmp_path / per, '--per', per) == 0
+        *_, last = lines(tmp_path / per)
+        assert (last['basis'], last['side']) == ('dynamic', 'right')
+        assert last['symmetry_index'] < 76
+        assert {record['basis'] for record in lines(tmp_path / per)} == {'static', 'dynamic'}
 
 
 def test_the_topic_of_a_bag_can_be_named_wrongly(session, tmp_path, capsys):

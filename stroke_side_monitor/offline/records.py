@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from stroke_side_monitor.assessment.metrics import METRICS
+from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.assessment.terms import Basis, Side
 from stroke_side_monitor.pipeline import Assessment
 
@@ -23,7 +24,7 @@ UNDECODABLE = 'undecodable'
 
 def from_assessment(path: str, assessment: Assessment) -> Record:
     """One record; figures that are not known are None."""
-    side, severity, view = assessment.side, assessment.severity, assessment.view
+    side, view = assessment.side, assessment.view
     return {
         'input': path,
         'stamp_s': assessment.stamp_s,
@@ -37,12 +38,7 @@ def from_assessment(path: str, assessment: Assessment) -> Record:
         'classifier_score': _known(side.classifier_score),
         'classifier_agreement': side.agreement.name.lower(),
         'stable': side.stable,
-        'symmetry_index': _known(severity.symmetry_index),
-        'grade': severity.grade.name.lower(),
-        'basis': severity.basis.name.lower(),
-        'mouth_severity': severity.mouth_severity.name.lower(),
-        'eye_severity': severity.eye_severity.name.lower(),
-        'pattern': severity.pattern.name.lower(),
+        **severity_fields(assessment.severity),
         'reasons': list(side.reasons),
         'yaw_deg': _known(view.yaw_deg),
         'pitch_deg': _known(view.pitch_deg),
@@ -52,6 +48,18 @@ def from_assessment(path: str, assessment: Assessment) -> Record:
         'sharpness': _known(view.sharpness),
         'metrics': {name: _known(value) for name, value in assessment.metrics.items()},
         'z': {name: _known(value) for name, value in assessment.z.items()},
+    }
+
+
+def severity_fields(severity: SeverityEstimate) -> Record:
+    """The part of a record that says how severe."""
+    return {
+        'symmetry_index': _known(severity.symmetry_index),
+        'grade': severity.grade.name.lower(),
+        'basis': severity.basis.name.lower(),
+        'mouth_severity': severity.mouth_severity.name.lower(),
+        'eye_severity': severity.eye_severity.name.lower(),
+        'pattern': severity.pattern.name.lower(),
     }
 
 
