@@ -94,7 +94,13 @@ class CourseBuffer:
         self._turn = 0
 
     def add(self, stamp_s: float, value: NDArray[np.float64]) -> None:
-        """Take the next frame's value; NaN when it could not be assessed."""
+        """Take the next frame's value; NaN when it could not be assessed.
+
+        Nothing new is known of a moment that has been told: a monitor that waits for its
+        camera says so again and again, of the same moment.
+        """
+        if stamp_s == self.last_stamp_s:
+            return
         self._frames.append((stamp_s, value, self._turn))
         self._turn = 1 - self._turn
         while self._frames[0][0] < stamp_s - self._keep_s:

@@ -24,6 +24,7 @@ from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import Assessment, Pipeline
 from stroke_side_monitor.ros import conversions
 from stroke_side_monitor.ros.diagnostics import Statistics
+from stroke_side_monitor.ros.image_clock import ImageClock
 from stroke_side_msgs.msg import (
     AffectedSide,
     ExerciseCue,
@@ -104,6 +105,7 @@ class FrameAssessor:
         self._clock = clock
         self._topic = topic
         self._header = Header()
+        self._image_clock = ImageClock()
         self._undecodable_since_output = False
         self.cue = ''
 
@@ -118,7 +120,7 @@ class FrameAssessor:
         decoded = time.perf_counter()
         stamp_note = self._check_stamp(pipeline, message.header)
         self._header = message.header
-        assessment = pipeline.assess(rgb, conversions.stamp_s(message.header))
+        assessment = pipeline.assess(rgb, self._image_clock.seconds)
         assessed = time.perf_counter()
         self._publish(assessment, message.header)
         published = time.perf_counter()
@@ -149,7 +151,7 @@ class FrameAssessor:
 
     def lose(self, pipeline: Pipeline, reason: str) -> None:
         """Publish UNKNOWN with the header of the last image, for there is no newer one."""
-        assessment = pipeline.lost(conversions.stamp_s(self._header), reason)
+        assessment = pipeline.lost(self._image_clock.seconds, reason)
         self._publish(assessment, self._header)
 
     def _publish(self, assessment: Assessment, header: Header) -> None:
@@ -159,14 +161,15 @@ class FrameAssessor:
     def forget(self, pipeline: Pipeline) -> None:
         """Another patient, or the first frames after a pause."""
         pipeline.reset()
-        self.files.event(conversions.stamp_s(self._header), 'reset')
+        self.files.event(self._image_clock.seconds, 'reset')
         self._header = Header()
+        self._image_clock.reset()
         self.cue = ''
 
     def take_cue(self, pipeline: Pipeline, cue: ExerciseCue) -> None:
         """Tell the pipeline what the patient is asked to do; a cue without stamp means now."""
         stamped = cue.header.stamp.sec or cue.header.stamp.nanosec
-        stamp_s = conversions.stamp_s(cue.header if stamped else self._header)
+        stamp_s = conversions.stamp_s(cue.header) if stamped else self._image_clock.seconds
         start = cue.phase == ExerciseCue.START
         problems = pipeline.cue(cue.exercise, start, stamp_s, cue.hold_s)
         self.files.cue(stamp_s, cue.exercise, start, cue.hold_s, problems)
@@ -178,7 +181,7 @@ class FrameAssessor:
     def _check_stamp(self, pipeline: Pipeline, header: Header) -> str:
         """Reset after a jump back in time; return what is odd about the stamp, or ''."""
         stamp, last = conversions.stamp_s(header), conversions.stamp_s(self._header)
-        if stamp < last:
+        if self._image_clock.take(stamp, time.monotonic()).went_back:
             self._logger.info(
                 f'image stamp went back from {last:.3f} to {stamp:.3f} s: starting afresh')
             pipeline.reset()

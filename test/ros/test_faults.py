@@ -88,6 +88,14 @@ def test_a_gap_in_the_stamps_does_not_carry_the_side_over(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
 
 
+def test_a_camera_without_stamps_is_assessed_in_the_time_its_images_take(robot, right_weak):
+    # `stable` needs half a second to pass on the images' clock.
+    robot.until(lambda: robot.show(right_weak, at_s=0.0).stable, 'a stable side')
+    assert robot.sides[-1].side == AffectedSide.RIGHT
+    assert conversions.stamp_s(robot.sides[-1].header) == 0.0
+    robot.status('images', lambda level, message, values: 'must set header.stamp' in message)
+
+
 def test_a_flood_is_dropped_not_queued(robot, right_weak):
     robot.watch(right_weak, 5)
     robot.sides.clear()

@@ -1,0 +1,44 @@
+"""The images' time where stamps are good, missing, repeated or going back."""
+
+import pytest
+
+from stroke_side_monitor.ros.image_clock import ImageClock
+
+
+def moments(*images):
+    """(seconds, went_back) of each (stamp, arrival)."""
+    clock = ImageClock()
+    return [(moment.seconds, moment.went_back)
+            for moment in (clock.take(*image) for image in images)]
+
+
+def test_good_stamps_are_the_time_whenever_the_images_arrive():
+    assert moments((7.0, 100.0), (7.1, 100.9), (7.2, 100.9)) == [
+        (7.0, False), (7.1, False), (7.2, False)]
+
+
+@pytest.mark.parametrize('stamp', [0.0, 7.0])
+def test_stamps_that_stand_still_let_time_go_on_as_the_images_arrive(stamp):
+    assert moments((stamp, 100.0), (stamp, 100.5), (stamp, 101.25)) == [
+        (stamp, False), (stamp + 0.5, False), (stamp + 1.25, False)]
+
+
+def test_an_image_sent_twice_does_not_disturb_the_next_one():
+    assert moments((7.0, 100.0), (7.0, 100.04), (7.033, 100.05)) == [
+        (7.0, False), (pytest.approx(7.04), False), (pytest.approx(7.04), False)]
+
+
+def test_a_step_back_is_told_and_starts_anew():
+    assert moments((7.0, 100.0), (3.0, 100.1), (3.1, 100.2)) == [
+        (7.0, False), (3.0, True), (3.1, False)]
+
+
+def test_stamps_that_come_back_to_life_behind_the_time_that_went_on_start_anew():
+    assert moments((7.0, 100.0), (7.0, 160.0), (7.033, 160.03))[-1] == (7.033, True)
+
+
+def test_after_a_reset_any_stamp_is_the_first():
+    clock = ImageClock()
+    clock.take(7.0, 100.0)
+    clock.reset()
+    assert clock.take(3.0, 100.1).went_back is False
