@@ -39,8 +39,8 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            f'monitor = {NAME}.ros.monitor:main',
-            f'patient = {NAME}.ros.patient:main',
+            f'monitor = {NAME}.ros.__main__:monitor',
+            f'patient = {NAME}.ros.__main__:patient',
             f'assess = {NAME}.assess:main',
             f'report = {NAME}.report:main',
             f'simulate = {NAME}.simulation.__main__:main',

@@ -67,7 +67,7 @@ def _source(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
 
 
 def _start(log: IO[str], module: str, parameters: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, '-m', f'stroke_side_monitor.ros.{module}',
+    command = [sys.executable, '-m', 'stroke_side_monitor.ros', module,
                '--ros-args', '-r', f'image:={IMAGE_TOPIC}']
     for parameter in parameters:
         command += ['-p', parameter]

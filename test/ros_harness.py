@@ -49,7 +49,7 @@ LARGE_IMAGES = {profile_variable(os.environ.get('ROS_DISTRO', '')): str(
 
 
 class MonitorProcess:
-    """`python -m stroke_side_monitor.ros.monitor` with parameters; killed when left."""
+    """`python -m stroke_side_monitor.ros monitor` with parameters; killed when left."""
 
     def __init__(self, log: Path, *, namespace: str = '', wrapper: tuple[str, ...] = (),
                  arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None,
@@ -60,7 +60,7 @@ class MonitorProcess:
             if values.get('image_transport') == 'compressed':
                 topic += '/compressed'
             values[f'qos_overrides.{topic}.subscription.reliability'] = 'reliable'
-        command = [*wrapper, sys.executable, '-u', '-m', 'stroke_side_monitor.ros.monitor',
+        command = [*wrapper, sys.executable, '-u', '-m', 'stroke_side_monitor.ros', 'monitor',
                    '--ros-args', '-r', f'__ns:=/{namespace}', *arguments]
         for name, value in values.items():
             command += ['-p', f'{name}:={str(value).lower() if value in (True, False) else value}']

@@ -42,7 +42,7 @@ class MonitorUnreachableError(RuntimeError):
 def monitor_process() -> Iterator[subprocess.Popen[bytes]]:
     """A monitor waiting to be configured; ended by SIGINT."""
     process = subprocess.Popen(
-        [sys.executable, '-m', 'stroke_side_monitor.ros.monitor', '--ros-args',
+        [sys.executable, '-m', 'stroke_side_monitor.ros', 'monitor', '--ros-args',
          '-p', 'autostart:=false'], stderr=subprocess.DEVNULL)
     try:
         yield process

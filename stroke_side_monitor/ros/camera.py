@@ -13,8 +13,6 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from stroke_side_monitor.ros.process import run
-
 
 class Camera(Node):
     """Publishes `image`, bgr8, sensor-data QoS, as fast as the camera delivers."""
@@ -36,7 +34,7 @@ class Camera(Node):
         """Start filming."""
         self.create_timer(0.001, self._film)
 
-    def trigger_shutdown(self) -> None:
+    def end(self) -> None:
         """Give the camera back."""
         self._capture.release()
 
@@ -50,12 +48,3 @@ class Camera(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         message.header.frame_id = 'camera'
         self._images.publish(message)
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until it is stopped."""
-    return run(Camera, args)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -31,7 +31,6 @@ from stroke_side_monitor.perception.side_classifier import ModelError
 from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
-from stroke_side_monitor.ros.process import run
 from stroke_side_monitor.ros.worker import Worker
 from stroke_side_monitor.session_record import SessionError
 from stroke_side_msgs.msg import ExerciseCue
@@ -341,12 +340,3 @@ def _describe(pipeline: Pipeline) -> dict[str, str]:
 
 def _type_name(message_type: Any) -> str:
     return f'{message_type.__module__.split(".", 1)[0]}/msg/{message_type.__name__}'
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; the exit status."""
-    return run(Monitor, args)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -19,7 +19,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from stroke_side_monitor.ros.parameters import Parameter
-from stroke_side_monitor.ros.process import run
 from stroke_side_monitor.simulation import records
 from stroke_side_monitor.simulation.palsy import EXERCISES
 from stroke_side_monitor.simulation.request import SIDES, Request
@@ -192,12 +191,3 @@ def _request(values: dict[str, Any]) -> Request:
                        **{name: values[name] for name in of_plan})
     of_patient = ('side', 'severity', 'pattern', 'synkinesis', 'seed', 'photo', 'smile_photo')
     return Request(**{name: values[name] for name in of_patient}, plan=plan)
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until it is stopped or, with loop:=false, the session is over."""
-    return run(Patient, args)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

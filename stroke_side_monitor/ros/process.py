@@ -21,19 +21,19 @@ from rclpy.signals import SignalHandlerOptions
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
-    """Initialise ROS, spin the node in a second thread until a signal comes, shut it down.
+def run(make_node: Callable[[], Any]) -> int:
+    """Initialise ROS from sys.argv, spin the node in a second thread until a signal, shut it down.
 
     Args:
-        make_node: builds a lifecycle node with methods autostart() and end().
-        args: command line with ROS arguments; None: sys.argv.
+        make_node: builds a node with methods autostart(), called before it spins, and end(),
+            called once before it is destroyed.
 
     Returns:
         0 after a signal; 2 when ROS refused the command line; 1 when the node raised.
     """
     end = _End()
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
     except Exception as error:  # noqa: BLE001 - one clear line instead of a trace
         sys.stderr.write(f'cannot start: {_one_line(error)}\n')
@@ -80,9 +80,10 @@ class _End:
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
+        # In this order: a signal between the two must not be lost.
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
     def wake(self) -> None:
         """End the wait as a signal would."""

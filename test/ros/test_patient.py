@@ -44,7 +44,7 @@ def viewer():
 
 
 def start_patient(start_process, **values):
-    arguments = ['-m', 'stroke_side_monitor.ros.patient', '--ros-args',
+    arguments = ['-m', 'stroke_side_monitor.ros', 'patient', '--ros-args',
                  '-r', 'image:=/head/image']
     for name, value in values.items():
         arguments += ['-p', f'{name}:={value}']

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 import signal
+import time
+from pathlib import Path
 
 import pytest
 from ros_harness import MonitorProcess, Robot
 
+from stroke_side_monitor.ros import __main__
 from stroke_side_msgs.msg import AffectedSide
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -30,6 +34,49 @@ def test_signals_that_go_on_while_it_winds_up_change_nothing(tmp_path, number):
         robot.until_connected()
         assert process.hammer(number) == 0, process.log
         assert 'Traceback' not in process.log
+
+
+# What a starting monitor loads, in this order; the first two while it imports.
+LOADED = ('_rclpy_pybind11', '_framework_bindings', 'libLiteRt', 'libstroke_side_msgs')
+
+
+def has_handlers(process: MonitorProcess) -> bool:
+    """Whether SIGTERM has a handler; Python alone gives it none."""
+    status = Path(f'/proc/{process.process.pid}/status').read_text()
+    return bool(int(re.search(r'SigCgt:\s*(\w+)', status)[1], 16) >> (TERM - 1) & 1)
+
+
+def has_loaded(process: MonitorProcess, library: str) -> bool:
+    return library in Path(f'/proc/{process.process.pid}/maps').read_text()
+
+
+@pytest.mark.parametrize('number', [INT, TERM])
+@pytest.mark.parametrize('library', ['', *LOADED])
+def test_a_signal_while_it_starts_ends_it_cleanly(tmp_path, library, number):
+    with MonitorProcess(tmp_path / 'log') as process:
+        while not (has_loaded(process, library) if library else has_handlers(process)):
+            time.sleep(0.002)
+        assert process.stop(number, number) == 0, process.log
+        assert 'Traceback' not in process.log
+
+
+@pytest.mark.parametrize('number', [INT, TERM])
+def test_a_signal_before_python_has_started_ends_it_as_it_ends_any_program(tmp_path, number):
+    with MonitorProcess(tmp_path / 'log') as process:
+        # 1: Python itself was interrupted while it started.
+        assert process.stop(number) in (-number, 0, 1)
+
+
+def test_every_node_that_can_be_started_can_also_be_ended():
+    for module, name in __main__._NODES.items():
+        node = getattr(importlib.import_module(f'stroke_side_monitor.ros.{module}'), name)
+        assert callable(node.autostart)
+        assert callable(node.end)
+
+
+def test_a_node_that_there_is_not_is_answered_with_those_there_are(start_process, capfd):
+    assert start_process('-m', 'stroke_side_monitor.ros', 'monitr').wait(60) == 2
+    assert capfd.readouterr().err == 'give the node to start: monitor, patient, camera\n'
 
 
 def test_an_unreadable_parameter_file_is_named(tmp_path):

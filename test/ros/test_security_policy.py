@@ -16,7 +16,7 @@ SOMETIMES = {'/image/compressed', '/clock'}
 
 
 def test_policy_lists_exactly_what_the_monitor_uses(start_process):
-    start_process('-m', 'stroke_side_monitor.ros.monitor')
+    start_process('-m', 'stroke_side_monitor.ros', 'monitor')
     context = rclpy.Context()
     context.init()
     node = rclpy.create_node('auditor', context=context)
