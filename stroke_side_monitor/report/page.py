@@ -116,8 +116,9 @@ def _title(session: SessionSummary) -> str:
 
 def _subtitle(session: SessionSummary) -> str:
     minutes, seconds = divmod(round(session.duration_s), 60)
+    lasted = f'{minutes} min {seconds} s' if minutes else f'{seconds} s'
     done = len({movement.exercise for movement in session.movements})
-    return f'Session of {session.started:%d %B %Y, %H:%M} UTC · {minutes} min {seconds} s · ' \
+    return f'Session of {session.started:%d %B %Y, %H:%M} UTC · {lasted} · ' \
            f'{done or "no"} exercise{"" if done == 1 else "s"} · ' \
            'left and right are the patient\'s own'
 
@@ -169,16 +170,26 @@ def _course(earlier: Sequence[SessionSummary], session: SessionSummary, drawing:
     if drawing is None or comparison is None:
         return '<p>There is no earlier session of the same kind to compare with.</p>'
     told = ' '.join(words.comparison_sentences(comparison))
-    rows = ''.join(
-        f'<tr><td>{one.started:%d %b %Y}</td><td>{escape(words.SIDES[words.weaker_side(one)])}'
-        f'</td><td>{"–" if math.isnan(one.index) else format(one.index, ".0f")}</td>'
-        f'<td>{escape(words.GRADES[one.grade])}</td>'
-        f'<td>{escape(words.BASES[one.basis].removeprefix("from "))}</td></tr>'
-        for one in [*earlier, session])
+    exercises = [movement.exercise for movement in session.movements]
+    rows = ''.join(_session_row(one, exercises) for one in [*earlier, session])
+    heads = ''.join(f'<th>{escape(words.exercise(name))}</th>' for name in exercises)
+    reached = '; of each exercise, how much of the stronger side\'s movement the weaker one ' \
+              'reached' if exercises else ''
     return f'<p>{escape(told)}</p>{drawing}<p class="note">Bars: half of what two measurements ' \
            'of an unchanged face may differ by, either way.</p><table><thead><tr><th>Session</th>' \
-           '<th>Weaker side</th><th>Index</th><th>Grade</th><th>Based on</th></tr></thead>' \
-           f'<tbody>{rows}</tbody></table>'
+           f'<th>Weaker side</th>{heads}<th>Index</th><th>Grade</th><th>Based on</th></tr>' \
+           f'</thead><tbody>{rows}</tbody></table>' \
+           f'<p class="note">Index: 100 is symmetric{reached}.</p>'
+
+
+def _session_row(session: SessionSummary, exercises: Sequence[str]) -> str:
+    movements = [session.movement(name) for name in exercises]
+    cells = [f'{session.started:%d %b %Y}', words.SIDES[words.weaker_side(session)],
+             *('–' if movement is None or math.isnan(movement.ratio) else f'{movement.ratio:.0%}'
+               for movement in movements),
+             '–' if math.isnan(session.index) else f'{session.index:.0f}',
+             words.GRADES[session.grade], words.BASES[session.basis].removeprefix('from ')]
+    return f'<tr>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
 
 
 def _events(session: SessionSummary) -> str:

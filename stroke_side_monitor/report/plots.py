@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse, Patch, PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
 
 from stroke_side_monitor.assessment.severity import DEFAULTS
 from stroke_side_monitor.assessment.terms import RegionSeverity, Side
@@ -164,6 +165,7 @@ def course(axes: Axes, comparison: Comparison) -> None:
                   linestyle='--', label='Theil-Sen line')
         axes.legend(loc='lower right', frameon=False, fontsize=8)
     axes.set(xlabel='days since the first session shown', ylabel='symmetry index')
+    axes.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
     axes.margins(x=0.04)
 
 

@@ -176,6 +176,7 @@ class Comparison:
     detectable: least difference of two sessions that is not just measurement.
     change: from the session before to this one; NaN without one.
     trend: over all; its slope is points per day.
+    mixed_versions: they were not all measured by the same software, models and norms.
     """
 
     days: tuple[float, ...]
@@ -183,6 +184,7 @@ class Comparison:
     detectable: float
     change: float
     trend: TrendEstimate
+    mixed_versions: bool
 
 
 def compare(sessions: Sequence[SessionSummary]) -> Comparison | None:
@@ -199,7 +201,8 @@ def compare(sessions: Sequence[SessionSummary]) -> Comparison | None:
     indices = [session.index for session in alike]
     detectable = minimal_detectable_change(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
     return Comparison(tuple(days), tuple(indices), detectable, indices[-1] - indices[-2],
-                      estimate_trend(days, indices, detectable))
+                      estimate_trend(days, indices, detectable),
+                      len({session.versions for session in alike}) > 1)
 
 
 def _within(time_s: float, bands: Iterable[Band]) -> bool:

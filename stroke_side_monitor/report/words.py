@@ -36,6 +36,11 @@ PATTERNS = {
 EXERCISES = {'smile': 'Smile', 'eye_close': 'Close eyes gently',
              'eye_close_tight': 'Close eyes tightly', 'brow_raise': 'Raise brows',
              'pucker': 'Pucker lips', 'snarl': 'Wrinkle nose', 'show_teeth': 'Show lower teeth'}
+# In the middle of a sentence.
+_DOING = {'smile': 'smiling', 'eye_close': 'closing the eyes gently',
+          'eye_close_tight': 'closing the eyes tightly', 'brow_raise': 'raising the brows',
+          'pucker': 'puckering the lips', 'snarl': 'wrinkling the nose',
+          'show_teeth': 'showing the lower teeth'}
 REASONS = {
     'no_face': 'no face in the picture', 'several_faces': 'more than one face',
     'too_small': 'face too small or far away', 'yaw': 'head turned aside',
@@ -67,7 +72,8 @@ LIMITS = (
     'This is a measurement aid, not a diagnosis. It does not replace an examination.',
     'House-Brackmann and NIHSS figures are estimates from a camera, not ratings by an examiner.',
     'The face is seen by software trained on healthy faces, which shows asymmetry smaller than '
-    'it is. Millimetres are those of a face with the eye centres 63 mm apart.',
+    'it is; this is made up for only in part. Millimetres are those of a face with the eye '
+    'centres 63 mm apart.',
     'Accuracy has so far been measured on simulated patients and healthy volunteers\' '
     'photographs only, not on patients.',
     'Sudden new facial weakness is an emergency: call the emergency number, whatever this '
@@ -82,6 +88,11 @@ def reason(code: str) -> str:
 def exercise(name: str) -> str:
     """An exercise's name as told to the patient."""
     return EXERCISES.get(name, name.replace('_', ' '))
+
+
+def doing(name: str) -> str:
+    """An exercise in the middle of a sentence."""
+    return _DOING.get(name, name.replace('_', ' '))
 
 
 def event(name: str) -> str:
@@ -148,6 +159,9 @@ def comparison_sentences(comparison: Comparison | None) -> list[str]:
                 f'{abs(comparison.change):.0f} points, more than the '
                 f'{comparison.detectable:.0f} that measuring may vary by.')
     told.append(_trend_sentence(comparison))
+    if comparison.mixed_versions:
+        told.append('Not all of these sessions were measured by the same version of the software '
+                    'and its models; part of a change may come from that.')
     return told
 
 
@@ -190,7 +204,7 @@ def _movement_sentences(session: SessionSummary) -> list[str]:
     unusable = [m for m in session.movements if m.weaker is Side.UNKNOWN]
     told = []
     for side in (Side.LEFT, Side.RIGHT):
-        reached = [f'{movement.ratio:.0%} in {exercise(movement.exercise).lower()}'
+        reached = [f'{movement.ratio:.0%} in {doing(movement.exercise)}'
                    for movement in unequal if movement.weaker is side]
         if reached:
             told.append(f'In movement the patient\'s {SIDES[side]} side reached, of the other: '
@@ -208,7 +222,7 @@ def _movement_sentences(session: SessionSummary) -> list[str]:
 
 
 def _list(movements: list[Movement]) -> str:
-    return ', '.join(exercise(movement.exercise).lower() for movement in movements)
+    return ', '.join(doing(movement.exercise) for movement in movements)
 
 
 def _index_sentence(session: SessionSummary) -> str:

@@ -47,6 +47,9 @@ def test_one_page_that_stands_alone(record, tmp_path, capsys):
     assert 'Session of 23 March 2026' in page.text  # the newest, whatever their order
     assert "Mild facial weakness of the patient's left side." in page.text
     assert 'Smile' in page.text
+    sessions = page.text[page.text.index('Compared with earlier sessions'):]
+    for reached in ('30%', '40%', '50%', '60%'):  # of the stronger side, session by session
+        assert reached in sessions
     for limit in LIMITS:
         assert limit in ' '.join(page.text.split())
     assert 'a measurement aid, not a diagnosis' in page.text

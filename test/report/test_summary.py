@@ -1,5 +1,6 @@
 """The figures of a recorded session are those that were recorded, left and right kept apart."""
 
+import dataclasses
 import math
 import re
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_a_mirrored_session_is_about_the_other_side(record):
     assert right.movements[0].weaker is Side.RIGHT
     assert words.headline(left) == "Moderate facial weakness of the patient's left side."
     assert words.headline(right) == "Moderate facial weakness of the patient's right side."
-    assert "patient's left side reached, of the other: 50% in smile." in ' '.join(
+    assert "patient's left side reached, of the other: 50% in smiling." in ' '.join(
         words.paragraphs(left, None))
     levels, mirrored = region_levels(left), region_levels(right)
     assert levels['mouth', Side.LEFT] is RegionSeverity.MODERATE
@@ -66,7 +67,7 @@ def test_a_smile_on_neither_side_is_not_told_as_normal(record):
     assert session.grade is Grade.UNKNOWN or session.grade > Grade.NEAR_NORMAL
     assert math.isnan(session.movements[0].ratio)
     told = words.headline(session) + ' '.join(words.paragraphs(session, None))
-    assert 'Neither side moved in: smile' in told
+    assert 'Neither side moved in: smiling' in told
     assert 'not a normal finding' in told
     assert 'Symmetric' not in told
 
@@ -106,6 +107,13 @@ def test_improvement_over_sessions_is_told_and_stability_is_not(record):
     stable = compare([summary(record(8.0, 4.0, day=day)) for day in range(60, 66)])
     assert stable.trend.trend is Trend.STABLE
     assert 'no trend' in ' '.join(words.comparison_sentences(stable))
+
+
+def test_sessions_of_different_versions_are_compared_with_a_warning(record):
+    older, newer = summary(record()), summary(record(day=1))
+    assert 'same version' not in ' '.join(words.comparison_sentences(compare([older, newer])))
+    updated = dataclasses.replace(newer, versions=(('software', '0.2.0'),))
+    assert 'by the same version' in ' '.join(words.comparison_sentences(compare([older, updated])))
 
 
 def test_a_session_at_rest_is_not_compared_with_sessions_of_movement(record):
