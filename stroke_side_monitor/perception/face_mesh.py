@@ -46,6 +46,17 @@ class FaceLandmarks:
         extent = np.ptp(self.points[:, :2], axis=0)
         return float(extent[0] * extent[1])
 
+    def within(self, left: int, top: int, width: int, height: int) -> FaceLandmarks:
+        """The same face in the coordinates of a larger picture of which this one was cut out.
+
+        Args:
+            left, top: where the cut begins in the larger picture, pixels; may be negative.
+            width, height: of the larger picture.
+        """
+        right = (left + self.width / 2) - width / 2
+        down = (top + self.height / 2) - height / 2
+        return FaceLandmarks(self.points + np.array([right, -down, 0.0]), width, height)
+
 
 class FaceMesh:
     """MediaPipe FaceMesh with refined lips, lids and irises, without which asymmetry is lost."""
@@ -94,10 +105,16 @@ class FaceMesh:
 
 
 class FaceDetector:
-    """MediaPipe's short-range face detector: where faces are, without their landmarks."""
+    """MediaPipe's face detectors: where faces are, without their landmarks."""
 
-    def __init__(self) -> None:
-        self._detector = mediapipe_face_detection.FaceDetection(model_selection=0)
+    def __init__(self, *, far: bool = False) -> None:
+        """Load a detector.
+
+        Args:
+            far: True for faces that are small in the picture, down to some fifteenth of its
+                width; False for the one that FaceMesh starts with, down to some seventh.
+        """
+        self._detector = mediapipe_face_detection.FaceDetection(model_selection=int(far))
 
     def boxes(self, rgb: NDArray[np.uint8], *, through_mirror: bool = False) -> tuple[Box, ...]:
         """Boxes of all faces in the picture, largest first; arguments as for FaceMesh.detect."""

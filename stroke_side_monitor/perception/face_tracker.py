@@ -62,6 +62,7 @@ class StillFaceFinder:
 
     def __init__(self) -> None:
         self._mesh = FaceMesh(tracking=False, max_faces=self.MAX_FACES)
+        self._far_detector: FaceDetector | None = None
 
     def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
         """Find the largest face of one picture, uint8 (H, W, 3); the stamp is not used.
@@ -69,12 +70,11 @@ class StillFaceFinder:
         Both passes must see the face, else neither counts: one opinion alone
         would favour a side.
         """
-        direct = self._mesh.detect(rgb)
-        mirrored = self._mesh.detect(rgb, through_mirror=True)
-        if not direct or not mirrored:
+        direct, rival = self._look_one_way(rgb)
+        mirrored, mirrored_rival = self._look_one_way(np.ascontiguousarray(rgb[:, ::-1]))
+        if direct is None or mirrored is None:
             return NOTHING
-        rival = max(_rival([face.box_area for face in faces]) for faces in (direct, mirrored))
-        return Sighting(direct[0], mirrored[0], rival, same_face=False)
+        return Sighting(direct, mirrored.mirrored(), max(rival, mirrored_rival), same_face=False)
 
     def reset(self) -> None:
         """Nothing is remembered between pictures."""
@@ -82,6 +82,36 @@ class StillFaceFinder:
     def close(self) -> None:
         """Release the mesh."""
         self._mesh.close()
+        if self._far_detector is not None:
+            self._far_detector.close()
+
+    def _look_one_way(self, rgb: NDArray[np.uint8]) -> tuple[FaceLandmarks | None, float]:
+        """The largest face, and the next one's share of its area."""
+        faces = self._mesh.detect(rgb)
+        if faces:
+            return faces[0], _rival([face.box_area for face in faces])
+        return self._look_closer(rgb)
+
+    def _look_closer(self, rgb: NDArray[np.uint8]) -> tuple[FaceLandmarks | None, float]:
+        # The mesh's own detector misses faces that are small in the picture, and faces that
+        # overfill it: those only show within a margin.
+        if self._far_detector is None:
+            self._far_detector = FaceDetector(far=True)
+        height, width = rgb.shape[:2]
+        for margin in (0, round(self._MARGIN * max(height, width))):
+            padded = np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)))
+            boxes = self._far_detector.boxes(padded)
+            if boxes:
+                left, top, right, bottom = _widened(boxes[0], self._SURROUND)
+                faces = self._mesh.detect(padded[top:bottom, left:right])
+                if faces:
+                    return (faces[0].within(left - margin, top - margin, width, height),
+                            _rival([box_area(box) for box in boxes]))
+        return None, 0.0
+
+    # Of the picture's longer side, and of the face's box.
+    _MARGIN = 0.3
+    _SURROUND = 0.6
 
 
 class VideoFaceTracker:
@@ -223,6 +253,13 @@ def _without(rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:
     for left, top, right, bottom in boxes:
         covered[top:bottom, left:right] = 0
     return covered
+
+
+def _widened(box: Box, share: float) -> Box:
+    """The box with this share of its longer side added all round; never beyond the top left."""
+    left, top, right, bottom = box
+    reach = round(share * max(right - left, bottom - top))
+    return max(left - reach, 0), max(top - reach, 0), right + reach, bottom + reach
 
 
 def _rival(areas: Sequence[float]) -> float:
