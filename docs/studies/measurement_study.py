@@ -237,40 +237,56 @@ def _plot_reliability(values: NDArray[np.float64], signs: NDArray[np.int_],
 
 
 def report_gain(simulated: Sequence[Simulated], out: Path) -> None:
-    """How much of a true displacement the pipeline reports, per region."""
-    print('\ngain: slope of measured on true asymmetry, SIMULATED patients')
-    true_commissure = np.array([item.truth.displacement_mm[1][1] - item.truth.displacement_mm[0][1]
-                                for item in simulated])
-    true_lateral = np.array([item.truth.displacement_mm[1][0] - item.truth.displacement_mm[0][0]
-                             for item in simulated])
-    true_lid = np.array([item.truth.lid_gap_mm[0] - item.truth.lid_gap_mm[1]
-                         for item in simulated])
-    single = np.array([item.single_pass for item in simulated])
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.6))
-    for plot, (name, true, measured) in zip(axes, (
-            ('commissure height', true_commissure, _values(simulated, 'mouth.commissure_height')),
-            ('commissure lateral', true_lateral, _values(simulated, 'mouth.commissure_lateral')),
-            ('palpebral fissure', true_lid, _values(simulated, 'eye.palpebral_fissure'))),
-            strict=True):
-        print(f'  {name:20s} {_slope(true, measured)}')
-        plot.plot(true, measured, '.', ms=3, alpha=0.4, color='#2b6cb0')
-        reach = np.array([true.min(), true.max()])
+    """How much of the drawn asymmetry the pipeline reports, metric by metric."""
+    print('\ngain: slope of measured on drawn asymmetry, SIMULATED patients')
+    gains = {metric.name: _Gain.of(
+        np.array([metric.measure(item.truth.points) for item in simulated]),
+        _values(simulated, metric.name)) for metric in metrics.METRICS}
+    for metric in metrics.METRICS:
+        print(f'  {metric.name:26s} {gains[metric.name].text(metric.unit)}')
+    height = gains['mouth.commissure_height']
+    single = _Gain.of(height.true, np.array([item.single_pass for item in simulated]))
+    print(f'  commissure height, one pass only: {single.text("mm")}')
+    figure, axes = plt.subplots(1, 4, figsize=(14, 3.6))
+    for plot, (title, name) in zip(axes, _PLOTTED.items(), strict=True):
+        gain = gains[name]
+        plot.plot(gain.true, gain.measured, '.', ms=3, alpha=0.4, color='#2b6cb0')
+        reach = np.array([gain.true.min(), gain.true.max()])
         plot.plot(reach, reach, color='0.6', lw=1)
-        plot.set(xlabel='true, mm', ylabel='measured, mm', title=name)
-    print(f'  commissure height, one pass only {_slope(true_commissure, single)}')
+        plot.set(xlabel='drawn, mm', ylabel='measured, mm', title=title)
     figure.tight_layout()
     _save(figure, out / 'gain.png')
 
 
+_PLOTTED = {'commissure height': 'mouth.commissure_height',
+            'commissure lateral': 'mouth.commissure_lateral',
+            'palpebral fissure': 'eye.palpebral_fissure', 'brow height': 'brow.height'}
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """true, measured: float64 (n,), the metric on the drawn landmarks and as measured."""
+
+    true: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    slope: float
+    error: float
+    residual: float
+
+    @staticmethod
+    def of(true: NDArray[np.float64], measured: NDArray[np.float64]) -> _Gain:
+        slope, offset = np.polyfit(true, measured, 1)
+        residual = float((measured - (slope * true + offset)).std())
+        return _Gain(true, measured, float(slope),
+                     1.96 * residual / (float(true.std()) * math.sqrt(len(true))), residual)
+
+    def text(self, unit: str) -> str:
+        return (f'{self.slope:.2f} ± {self.error:.2f}, residual SD {self.residual:.2f} {unit}, '
+                f'drawn SD {self.true.std():.2f}')
+
+
 def _values(simulated: Sequence[Simulated], name: str) -> NDArray[np.float64]:
     return np.array([item.sample.values[name] for item in simulated])
-
-
-def _slope(true: NDArray[np.float64], measured: NDArray[np.float64]) -> str:
-    slope, offset = np.polyfit(true, measured, 1)
-    residual = measured - (slope * true + offset)
-    error = residual.std() / (true.std() * math.sqrt(len(true)))
-    return f'{slope:.2f} ± {1.96 * error:.2f}, residual SD {residual.std():.2f} mm'
 
 
 def plot_norms(healthy: Sequence[Sample], out: Path) -> None:

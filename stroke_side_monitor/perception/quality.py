@@ -65,7 +65,7 @@ def judge(face: FaceLandmarks, normalised: NormalisedFace, crop: NDArray[np.uint
         ('yaw', abs(normalised.yaw_deg) > limits.max_yaw_deg),
         ('pitch', abs(normalised.pitch_deg) > limits.max_pitch_deg),
         ('roll', abs(normalised.roll_deg) > limits.max_roll_deg),
-        ('cut_by_border', _reaches_border(face)),
+        ('cut_by_border', _is_cut(face)),
         ('too_dark', luminance < limits.min_luminance),
         ('too_bright', luminance > limits.max_luminance),
         ('blurred', sharpness < limits.min_sharpness),
@@ -79,10 +79,18 @@ def _laplacian_variance(grey: NDArray[np.uint8]) -> float:
     return float(deviation[0, 0]) ** 2
 
 
-def _reaches_border(face: FaceLandmarks) -> bool:
-    across = np.abs(face.points[:, 0]).max() > face.width / 2
-    up = np.abs(face.points[:, 1]).max() > face.height / 2
-    return bool(across or up)
+# How far the face may reach beyond the picture, in its own width and height. The mesh
+# continues a face well up to there; one cut at one side only is read askew beyond it
+# (docs/measurement.md).
+_LARGEST_CUT_ACROSS = 0.03
+_LARGEST_CUT_UPRIGHT = 0.10
+
+
+def _is_cut(face: FaceLandmarks) -> bool:
+    across = np.abs(face.points[:, 0]).max() - face.width / 2
+    upright = np.abs(face.points[:, 1]).max() - face.height / 2
+    size = np.ptp(face.points[:, :2], axis=0)
+    return bool(across > _LARGEST_CUT_ACROSS * size[0] or upright > _LARGEST_CUT_UPRIGHT * size[1])
 
 
 class BlinkDetector:

@@ -50,10 +50,21 @@ def test_blur_is_named(mesh, astronaut):
     assert 'blurred' in judged(mesh, cv2.GaussianBlur(astronaut, (0, 0), 6)).reasons
 
 
-def test_a_face_cut_by_the_border_is_named(mesh, astronaut):
+def test_a_face_cut_by_the_border_is_named_from_where_it_matters(mesh, astronaut):
     face, = mesh.detect(astronaut)
-    chin = int(face.pixels()[:, 1].max())
-    assert 'cut_by_border' in judged(mesh, astronaut[:chin - 12]).reasons
+    (left, top), (right, bottom) = face.pixels().min(axis=0), face.pixels().max(axis=0)
+    width, height = right - left, bottom - top
+
+    def cut(left_share, top_share, bottom_share):
+        part = astronaut[int(max(top + top_share * height, 0)):int(bottom - bottom_share * height),
+                         int(max(left + left_share * width, 0)):]
+        return 'cut_by_border' in judged(mesh, part).reasons
+
+    assert not cut(-1.0, -1.0, -0.2)
+    assert not cut(-1.0, 0.05, 0.05)
+    assert cut(-1.0, 0.2, -0.2)
+    assert cut(-1.0, -1.0, 0.2)
+    assert cut(0.1, -1.0, -0.2)
 
 
 def test_a_mirror_changes_no_figure(mesh, astronaut):
