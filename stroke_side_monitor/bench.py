@@ -30,6 +30,7 @@ from stroke_side_monitor.simulation.portrait import astronaut, portrait
 WIDTH, HEIGHT = 640, 480
 GOALS = {'ratio_to_floor': 1.15, 'rss_mb': 250.0, 'keras_over_classify': 10.0,
          'active_cpu_percent': 30.0, 'latency_ms_p99': 25.0, 'inactive_cpu_percent': 1.0}
+STILLS_GOAL = 0.9  # of bare FaceMesh; two looks cannot reach it, one would favour a side
 _KERAS = """
 import sys, time, numpy as np, keras
 model = keras.applications.MobileNetV2(weights=None, input_shape=(224, 224, 3), classes=3)
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     frames = simulated_frames(options.pictures)
     figures: dict[str, Any] = {'machine': machine()}
     figures |= bench_frame.measure(frames, options.frames)
+    figures['stills'] = bench_frame.measure_stills(frames, options.frames // 2)
     figures['keras_predict_ms'] = keras_predict_ms(options.keras_python)
     if figures['keras_predict_ms'] is not None:
         figures['keras_over_classify'] = (
@@ -132,6 +134,10 @@ def as_text(figures: Mapping[str, Any]) -> str:
         lines.append(f'  {"Keras predict":<22}{figures["keras_predict_ms"]:8.2f} ms   '
                      f'({figures["keras_over_classify"]:.0f} x our classify; goal at least '
                      f'{GOALS["keras_over_classify"]:.0f} x)')
+    stills = figures['stills']
+    lines.append(f'  {"stills, one job":<22}{stills["assess_per_s"]:8.1f} /s   '
+                 f'(two looks each; bare FaceMesh, one look: {stills["mesh_per_s"]:.1f}; '
+                 f'{stills["ratio"]:.2f} of it, goal at least {STILLS_GOAL:g})')
     wire = figures.get('over_dds')
     if wire:
         lines += ['', f'over DDS between processes, 30 Hz raw images, {wire["seconds"]:.0f} s each']
