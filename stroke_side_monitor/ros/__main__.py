@@ -1,6 +1,6 @@
 """Starts a node: `python -m stroke_side_monitor.ros monitor`, or the programs that setup.py names.
 
-It imports nothing at its top but what Python has loaded anyway: the nodes take a second or more
+It imports nothing at its top but the standard library: the nodes take a second or more
 to import, and a SIGINT or SIGTERM in that time must end the program as cleanly as later ones.
 """
 

@@ -6,7 +6,8 @@ It never subscribes or publishes anything and is only asked while images are mis
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, QoSReliabilityPolicy, qos_check_compatible
@@ -14,6 +15,8 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from stroke_side_monitor.local_dds import profile_variable
 
+# What that profile asks of the kernel, bytes.
+IMAGE_PROFILE, RECEIVE_BUFFER = 'fastdds_images.xml', 4 * 2 ** 20
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 
 
@@ -66,10 +69,32 @@ def _lost(publishers: Sequence[TopicEndpointInfo], qos: QoSProfile) -> str:
         info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers)
     if both_reliable or publishers[0].topic_type == COMPRESSED:
         return '; does the camera deliver frames?'
-    variable = profile_variable(os.environ.get('ROS_DISTRO', ''))
-    if os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST':
-        cure = f'set {variable} to config/fastdds_local.xml for the camera driver'
-    else:
-        cure = (f'set {variable} to config/fastdds_images.xml for the monitor, or '
-                'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for camera driver and monitor')
-    return f'; raw images are too large for Fast DDS by default: {cure}'
+    return ('; raw images are too large for Fast DDS by default: '
+            + large_image_cure(os.environ, _largest_receive_buffer()))
+
+
+def large_image_cure(environment: Mapping[str, str], largest_buffer: int | None) -> str:
+    """What lets raw images through, for Fast DDS as this environment sets it up.
+
+    Args:
+        environment: of the monitor.
+        largest_buffer: net.core.rmem_max in bytes; None where there is no such setting.
+    """
+    variable = profile_variable(environment.get('ROS_DISTRO', ''))
+    if (environment.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
+            or environment.get('ROS_LOCALHOST_ONLY') == '1'):
+        return f'set {variable} to config/fastdds_local.xml for the camera driver'
+    steps = []
+    if Path(environment.get(variable, '')).name != IMAGE_PROFILE:
+        steps.append(f'set {variable} to config/{IMAGE_PROFILE} for the monitor')
+    if largest_buffer is not None and largest_buffer < RECEIVE_BUFFER:
+        steps.append(f'sudo sysctl -w net.core.rmem_max={RECEIVE_BUFFER} (now {largest_buffer})')
+    steps.append('or else use image_transport:=compressed')
+    return '; '.join(steps)
+
+
+def _largest_receive_buffer() -> int | None:
+    try:
+        return int(Path('/proc/sys/net/core/rmem_max').read_text())
+    except OSError:  # not Linux, or a container that hides it
+        return None

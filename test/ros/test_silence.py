@@ -7,6 +7,8 @@ from ros_harness import LARGE_IMAGES, REPOSITORY, MonitorProcess, Robot, best_ef
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from stroke_side_monitor.ros import silence
+
 WARN = 1
 
 
@@ -60,6 +62,33 @@ def test_a_camera_that_is_connected_but_delivers_nothing(operator):
     message = why(operator, '1 publisher, connected, but nothing arrives')
     assert 'config/fastdds_local.xml for the camera driver' in message
     operator.node.destroy_publisher(camera)
+
+
+@pytest.mark.parametrize(('environment', 'rmem_max', 'cure'), [
+    ({}, 212992, 'set FASTDDS_DEFAULT_PROFILES_FILE to config/fastdds_images.xml for the monitor; '
+     'sudo sysctl -w net.core.rmem_max=4194304 (now 212992); '),
+    ({}, 4194304, 'set FASTDDS_DEFAULT_PROFILES_FILE to config/fastdds_images.xml for the monitor; '
+     'or else'),
+    ({}, None, 'set FASTDDS_DEFAULT_PROFILES_FILE to config/fastdds_images.xml for the monitor; '
+     'or else'),
+    ({'ROS_DISTRO': 'jazzy'}, 212992, 'set FASTRTPS_DEFAULT_PROFILES_FILE to config/fastdds_im'),
+    # As the launch file starts it: only the kernel is left to ask.
+    ({'FASTDDS_DEFAULT_PROFILES_FILE': '/opt/x/fastdds_images.xml'}, 212992,
+     'sudo sysctl -w net.core.rmem_max=4194304 (now 212992); or else use image_transport:='),
+    ({'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}, 212992,
+     'set FASTDDS_DEFAULT_PROFILES_FILE to config/fastdds_local.xml for the camera driver'),
+    ({'ROS_DISTRO': 'humble', 'ROS_LOCALHOST_ONLY': '1'}, 212992,
+     'set FASTRTPS_DEFAULT_PROFILES_FILE to config/fastdds_local.xml for the camera driver')])
+def test_the_cure_for_large_images_fits_the_machine(environment, rmem_max, cure):
+    assert silence.large_image_cure(environment, rmem_max).startswith(cure)
+
+
+def test_what_the_cure_names_is_what_we_ship():
+    profile = (REPOSITORY / 'config' / silence.IMAGE_PROFILE).read_text()
+    assert f'<receiveBufferSize>{silence.RECEIVE_BUFFER}<' in profile
+    conf = REPOSITORY / 'examples' / 'deployment' / '60-stroke-side-monitor.conf'
+    assert f'net.core.rmem_max={silence.RECEIVE_BUFFER}' in conf.read_text()
+    assert (REPOSITORY / 'config' / 'fastdds_local.xml').is_file()
 
 
 def test_incompatible_qos_is_named_with_the_policy(tmp_path):
