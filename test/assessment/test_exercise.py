@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor import landmarks as lm
-from stroke_side_monitor.assessment.exercise import EXERCISES, ExerciseTracker
+from stroke_side_monitor.assessment.exercise import EXERCISES, ExerciseTracker, inward_places
 
 MIRRORED_FIELDS = ('excursion', 'residual_opening', 'synkinesis')
 
@@ -55,6 +55,14 @@ def test_sides_of_the_mouth_seen_too_much_alike_are_told_apart(symmetric_points,
     result, = play(frames, [('smile', True, 2.0), ('smile', False, 4.9)])
     # 6 mm on both sides, and 1.3 times the 2 mm by which each differs from that.
     assert (result.excursion_right, result.excursion_left) == pytest.approx((8.6, 3.4), abs=1e-6)
+
+
+def test_a_midline_that_errs_to_opposite_sides_above_and_below_leaves_a_pucker_alone(
+        symmetric_points):
+    turned = symmetric_points.copy()
+    turned[lm.NASION, 0] += 1.0
+    turned[[lm.UPPER_VERMILION, lm.LOWER_VERMILION], 0] -= 1.0
+    assert inward_places(turned) == pytest.approx(inward_places(symmetric_points), abs=1e-9)
 
 
 @pytest.mark.parametrize('exercise', ['eye_close', 'eye_close_tight'])
