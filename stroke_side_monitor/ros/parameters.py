@@ -120,9 +120,9 @@ TABLE: tuple[Parameter, ...] = (
     _setting('classifier_rate_hz', 'How often the classifier looks; its vote is the median over '
              '`window_s`. Landmarks are measured in every frame.', unit='Hz', live=True,
              least=1.0, most=120.0),
-    _setting('gain_correction', 'Divide the published millimetres of commissures and lids by how '
-             'much of a true difference MediaPipe reports (docs/measurement.md). Scores and '
-             'sides do not change.', live=True),
+    _setting('gain_correction', 'Divide the published metrics of mouth, lids and brows by how much '
+             'of a true difference MediaPipe reports (docs/measurement.md). Scores and sides do '
+             'not change.', live=True),
     _setting('window_s', 'Evidence is the median over this long.', unit='s', least=0.1, most=10.0),
     _setting('stable_after_s', '`stable` is set once the same side has been named for this long.',
              unit='s', least=0.0, most=30.0),
