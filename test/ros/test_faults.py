@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 
 import cv2
 import numpy as np
 import psutil
 import pytest
-from ros_harness import RELIABLE, REPOSITORY, MonitorProcess, Robot
+from ros_harness import LARGE_IMAGES, RELIABLE, REPOSITORY, MonitorProcess, Robot
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -81,6 +82,46 @@ def test_a_stream_of_nothing_but_rubbish_withdraws_the_side(robot, right_weak):
     robot.node.destroy_timer(timer)
 
 
+def test_a_camera_that_is_killed_and_comes_back_is_followed(tmp_path, start_process):
+    def start_camera(side: str):
+        return start_process(
+            '-m', 'stroke_side_monitor.ros', 'patient', '--ros-args', '-r', '__ns:=/killed',
+            '-p', f'side:={side}', '-p', 'severity:=0.9', '-p', 'pattern:=peripheral',
+            **LARGE_IMAGES)
+
+    with MonitorProcess(tmp_path / 'log', namespace='killed', reliable=False) as process, \
+            Robot('killed', image_topic='elsewhere') as robot:
+        camera = start_camera('right')
+        robot.until(lambda: robot.sides and robot.sides[-1].side == AffectedSide.RIGHT,
+                    'the right side')
+        camera.kill()
+        assert robot.until_withdrawn('no_image').side == AffectedSide.UNKNOWN
+        robot.sides.clear()
+        start_camera('left')
+        robot.until(lambda: robot.sides and robot.sides[-1].side == AffectedSide.LEFT,
+                    'the left side')
+        assert AffectedSide.RIGHT not in {said.side for said in robot.sides}
+        assert process.stop() == 0
+
+
+def test_a_camera_that_changes_its_rate_in_mid_stream_is_followed(robot, right_weak):
+    assert robot.watch(right_weak).side == AffectedSide.RIGHT
+    for rate_hz in (5, 120, 30):
+        for _ in range(10):
+            answer = robot.show(right_weak, at_s=robot.now_s + 1 / rate_hz)
+            assert (answer.side, list(answer.reasons)) == (AffectedSide.RIGHT, []), rate_hz
+    assert answer.stable
+
+
+def test_stamps_that_stand_still_are_assessed_and_named(robot, right_weak):
+    robot.watch(right_weak)
+    for _ in range(4):
+        answer = robot.show(right_weak, at_s=robot.now_s)
+        assert answer.side == AffectedSide.RIGHT
+    level, message, _ = robot.status('images', lambda level, text, values: 'advance' in text)
+    assert (level, message) == (1, '/image: image stamps do not advance')
+
+
 def test_a_gap_in_the_stamps_does_not_carry_the_side_over(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
     after = robot.show(right_weak, at_s=robot.now_s + 5.0)
@@ -112,6 +153,31 @@ def test_a_flood_is_dropped_not_queued(robot, right_weak):
     assert all('no_image' in side.reasons for side in robot.sides[before:]), 'a backlog followed'
 
 
+def test_two_hundred_hertz_are_thinned_out_and_what_was_dropped_is_counted(robot, right_weak):
+    counted = ('frames_received', 'frames_assessed', 'frames_dropped', 'frames_undecodable')
+
+    def counts() -> np.ndarray:
+        return np.array([int(robot.status('images')[2][name]) for name in counted])
+
+    small = cv2.resize(right_weak, (320, 240), interpolation=cv2.INTER_AREA)
+    robot.watch(small, 5)
+    before = counts()
+    robot.sides.clear()
+    lags, period_s, sent = [], 1 / 200, 500
+    for _ in range(sent):
+        heard = len(robot.sides)
+        robot.camera.publish(robot.message(small, at_s=robot.now_s + period_s))
+        robot.spin_for(period_s)
+        lags += [robot.now_s - conversions.stamp_s(said.header) for said in robot.sides[heard:]]
+    robot.until(lambda: 'no_image' in robot.sides[-1].reasons, 'the end of the stream')
+    received, assessed, dropped, undecodable = counts() - before
+    assert 0 < dropped < received <= sent
+    assert (received, undecodable) == (assessed + dropped, 0)
+    # In seconds of the stream's own clock; behind a queue the lag would grow to the end.
+    assert np.median(lags) < 0.25, lags
+    assert AffectedSide.LEFT not in {said.side for said in robot.sides}
+
+
 def test_a_controller_that_joins_late_hears_nothing_of_the_last_patient(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
     with Robot(image_topic='elsewhere') as late:
@@ -138,8 +204,15 @@ def copied_model(folder) -> tuple:
                  for kind in ('tflite', 'json'))
 
 
-def test_an_altered_model_is_refused_and_one_altered_while_running_does_no_harm(
-        tmp_path, right_weak):
+def alter(path: str) -> None:
+    with open(path, 'r+b') as file:
+        file.truncate(1000)
+
+
+@pytest.mark.parametrize(('spoil', 'said'), [
+    (alter, 'sha256'), (os.remove, 'No such file or directory')], ids=['altered', 'removed'])
+def test_a_spoilt_model_is_refused_and_one_spoilt_while_running_does_no_harm(
+        tmp_path, right_weak, spoil, said):
     model, _ = copied_model(tmp_path)
     with MonitorProcess(tmp_path / 'log', namespace='altered', model_path=model,
                         autostart=False) as process, Robot('altered') as robot:
@@ -147,14 +220,13 @@ def test_an_altered_model_is_refused_and_one_altered_while_running_does_no_harm(
         assert robot.transition('activate')
         robot.until_connected()
         assert robot.watch(right_weak).side == AffectedSide.RIGHT
-        with open(model, 'r+b') as file:
-            file.truncate(1000)
+        spoil(model)
         assert robot.watch(right_weak).side == AffectedSide.RIGHT
         assert robot.transition('deactivate')
         assert robot.transition('cleanup')
         assert not robot.transition('configure')
         _, message, _ = robot.status('node', lambda level, *_: level == 2)
-        assert 'sha256' in message
+        assert said in message
         assert model in message
         # Mended without a restart.
         copied_model(tmp_path)

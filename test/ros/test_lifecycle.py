@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from ros_harness import MonitorProcess, Robot
+from ros_harness import REPOSITORY, MonitorProcess, Robot
 
 from stroke_side_msgs.msg import AffectedSide
 
@@ -67,6 +69,29 @@ def test_an_inactive_monitor_enabled_or_disabled_stays_silent_until_activated(wa
     assert (answer.success, answer.message) == (True, 'enabled')
     robot.until_connected()
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
+
+
+def test_a_configure_that_fails_leaves_no_thread_and_may_be_tried_again(tmp_path):
+    absent = tmp_path / 'absent.tflite'
+    with MonitorProcess(tmp_path / 'log', namespace='again', autostart=False,
+                        model_path=absent) as process, Robot('again') as robot:
+        assert robot.state() == 'unconfigured'
+        threads = []
+        for _ in range(3):
+            assert not robot.transition('configure')
+            assert robot.state() == 'unconfigured'
+            threads.append(process.threads())
+        assert threads[0] == threads[1] == threads[2]
+        robot.until(lambda: not robot.node.count_publishers('stroke_side_monitor/affected_side'),
+                    'its publishers to go')
+        assert f'model: cannot read {absent}' in robot.status('node', lambda level, *_: level)[1]
+        for kind in ('tflite', 'json'):
+            shutil.copy(REPOSITORY / 'models' / f'side_classifier.{kind}',
+                        tmp_path / f'absent.{kind}')
+        assert robot.transition('configure')
+        # The mesh's and the assessment's threads, which the failures did not leave.
+        assert process.threads() > threads[-1]
+        assert process.stop() == 0
 
 
 def test_an_error_while_activating_leaves_nothing_behind(tmp_path, right_weak):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 from rclpy.qos import qos_profile_sensor_data
+from ros_harness import REPOSITORY
 from sensor_msgs.msg import Image
 
 from stroke_side_monitor.ros.conversions import stamp_s
@@ -183,7 +185,10 @@ def test_diagnostics_tell_how_it_fares(robot, right_weak):
     robot.watch(right_weak)
     level, message, node = robot.status('node')
     assert (level, message, node['lifecycle_state']) == (0, 'active', 'active')
-    assert {'model', 'frames_failed'} <= node.keys()
+    assert node['frames_failed'] == '0'
+    card = json.loads((REPOSITORY / 'models' / 'side_classifier.json').read_text())
+    assert (node['model'], node['model_sha256']) == (card['name'], card['sha256'])
+    assert (node['runtime'], node['threads']) == ('LiteRT', '1')
 
     def images_ok(level, message, values):
         robot.watch(right_weak, 2)

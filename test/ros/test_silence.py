@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from ros_harness import LARGE_IMAGES, REPOSITORY, MonitorProcess, Robot, best_effort
+from ros_harness import (
+    LARGE_IMAGES,
+    RELIABLE,
+    REPOSITORY,
+    MonitorProcess,
+    Robot,
+    best_effort,
+)
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
-from stroke_side_monitor.ros import silence
+from stroke_side_monitor.ros import conversions, silence
 
 WARN = 1
 
@@ -100,6 +108,15 @@ def test_incompatible_qos_is_named_with_the_policy(tmp_path):
         # rclpy's own event, in the log.
         assert 'incompatible QoS' in process.log
         assert process.stop() == 0
+
+
+def test_a_reliable_camera_suits_the_default_qos_too(operator):
+    received = frames_received(operator)
+    camera = operator.node.create_publisher(Image, 'image', RELIABLE)
+    small = conversions.image_message(np.zeros((48, 64, 3), np.uint8), Header())
+    operator.until(lambda: camera.publish(small) or frames_received(operator) > received,
+                   'a frame of it to be counted')
+    operator.node.destroy_publisher(camera)
 
 
 @pytest.mark.parametrize(('width', 'height'), [(640, 480), (1280, 720)])
