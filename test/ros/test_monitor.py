@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 import pytest
-from rclpy.qos import qos_profile_sensor_data
-from ros_harness import REPOSITORY
+from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy, qos_profile_sensor_data
+from ros_harness import REPOSITORY, MonitorProcess, Robot
 from sensor_msgs.msg import Image
 
 from stroke_side_monitor.ros.conversions import stamp_s
@@ -58,6 +58,23 @@ def test_losing_the_face_publishes_unknown_with_its_reason_at_once(robot, right_
     assert robot.severities[-1].grade == Severity.GRADE_UNKNOWN
     assert len(robot.asymmetries[-1].metrics) == 0
     assert robot.asymmetries[-1].face_region.width == 0
+
+
+def test_an_output_takes_the_qos_that_is_asked_for(tmp_path):
+    override = 'qos_overrides./asked/stroke_side_monitor/affected_side.publisher'
+    with MonitorProcess(tmp_path / 'log', namespace='asked', **{
+            f'{override}.reliability': 'best_effort',
+            f'{override}.durability': 'transient_local'}) as process, Robot('asked') as robot:
+        robot.until_connected()
+        offered = {name: robot.node.get_publishers_info_by_topic(
+            f'/asked/stroke_side_monitor/{name}')[0].qos_profile
+            for name in ('affected_side', 'severity')}
+        assert offered['affected_side'].reliability == QoSReliabilityPolicy.BEST_EFFORT
+        assert offered['severity'].reliability == QoSReliabilityPolicy.RELIABLE
+        # No output may be latched, whatever is asked: nobody hears the last patient's side.
+        assert {profile.durability for profile in offered.values()} == {
+            QoSDurabilityPolicy.VOLATILE}
+        assert process.stop() == 0
 
 
 def test_the_measured_face_is_reported_with_units(robot, right_weak):

@@ -44,6 +44,29 @@ def why(robot: Robot, *said: str) -> str:
     return message
 
 
+def test_silence_is_a_warning_before_the_third_second_ends(tmp_path):
+    with MonitorProcess(tmp_path / 'log', namespace='soon', autostart=False) as process, \
+            Robot('soon', image_topic='elsewhere') as robot:
+        assert robot.transition('configure')
+        robot.status('images')
+        robot.diagnostics.clear()
+        assert robot.transition('activate')
+        levels: list[int] = []  # one a second, from the moment it is active
+
+        def warned() -> bool:
+            while robot.diagnostics:
+                parts = {status.name.rsplit(' ', 1)[-1]: status
+                         for status in robot.diagnostics.pop(0).status
+                         if status.hardware_id == '/soon/stroke_side_monitor'}
+                if parts and parts['node'].message == 'active':
+                    levels.append(int.from_bytes(parts['images'].level, 'big'))
+            return WARN in levels
+
+        robot.until(warned, 'the warning')
+        assert levels.index(WARN) <= 2, levels
+        assert process.stop() == 0
+
+
 def test_no_publisher_and_where_images_are_instead(operator):
     message = why(operator, '0 publishers')
     assert message.startswith('no image on /ward/image: 0 publishers; images are published on ')
