@@ -62,10 +62,11 @@ def unfreeze_last(model: keras.Model, count: int) -> None:
 
 def severity_vggface(weights: str | None) -> keras.Model:
     """Reference B: VGGFace (VGG16's layout, VGG-Face weights), last 10 layers trained, 6 grades."""
-    if weights in (None, 'imagenet'):
+    if weights in (None, 'imagenet') or not Path(weights).is_file():
         raise TrainingError(
-            'VGGFace weights cannot be downloaded here; set weights: to a Keras weights file of '
-            'VGG-Face (VGG16 layout, no top), whose licence you must check yourself')
+            f'weights of VGG-Face cannot be downloaded, and "{weights}" is no file; give a Keras '
+            'weights file of VGG-Face (VGG16 layout, no top) under weights: or with --weights, '
+            'and check its licence yourself')
     return _severity('VGG16', weights, trained_layers=10, dropout=0.0)
 
 
@@ -167,7 +168,10 @@ def _trunk(name: str, weights: str | None, size: int = SIZE) -> keras.Model:
                             f'{name} without top, or "imagenet" to download it')
     try:
         return build(include_top=False, weights=weights, input_shape=(size, size, 3))
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # Keras raises the bare class when a download fails.
+        if not isinstance(error, OSError | ValueError) and type(error) is not Exception:
+            raise
         first = str(error).splitlines()[0]
         raise TrainingError(f'weights of {name} cannot be had ({first}); give the path of a Keras '
                             'weights file without top under weights: in the configuration, or '

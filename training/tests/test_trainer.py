@@ -1,7 +1,10 @@
 """The trainer: published networks to the weight, exact mirrors, files measured as saved."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -50,11 +53,24 @@ def test_fine_tuning_leaves_batch_norm_alone(weights):
 def test_every_network_builds(weights):
     for name, build in models.BUILDERS.items():
         if name == 'severity_vggface':
-            with pytest.raises(TrainingError, match='VGG-Face'):
-                build('imagenet')
+            for given in ('imagenet', None, '/nowhere'):
+                with pytest.raises(TrainingError, match='VGG-Face cannot be downloaded'):
+                    build(given)
         else:
             outputs = build(weights if 'mobilenet' in name else None).output_shape[-1]
             assert outputs == (6 if 'severity' in name or 'six' in name else 1)
+
+
+def test_a_failed_download_is_one_clear_line(tmp_path):
+    unreachable = {**os.environ, 'KERAS_HOME': str(tmp_path), 'https_proxy': 'http://127.0.0.1:9'}
+    ended = subprocess.run(
+        [sys.executable, '-c', 'from training import models\n'
+         'from training.common import run_command\n'
+         'raise SystemExit(run_command(lambda: models.severity_resnet50("imagenet")))'],
+        env=unreachable, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith('error: weights of ResNet50 cannot be had')
+    assert 'Traceback' not in ended.stderr
 
 
 def test_missing_weights_are_named():
