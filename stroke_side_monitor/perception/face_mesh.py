@@ -108,16 +108,19 @@ class FaceDetector:
     """MediaPipe's face detectors: where faces are, without their landmarks."""
 
     def __init__(self, *, far: bool = False) -> None:
-        """Load a detector.
+        """The network is loaded when it is first needed.
 
         Args:
             far: True for faces that are small in the picture, down to some fifteenth of its
                 width; False for the one that FaceMesh starts with, down to some seventh.
         """
-        self._detector = mediapipe_face_detection.FaceDetection(model_selection=int(far))
+        self._far = far
+        self._detector: Any = None
 
     def boxes(self, rgb: NDArray[np.uint8], *, through_mirror: bool = False) -> tuple[Box, ...]:
         """Boxes of all faces in the picture, largest first; arguments as for FaceMesh.detect."""
+        if self._detector is None:
+            self._detector = mediapipe_face_detection.FaceDetection(model_selection=int(self._far))
         height, width = rgb.shape[:2]
         seen = cv2.flip(rgb, 1) if through_mirror else np.ascontiguousarray(rgb)
         found: Any = self._detector.process(seen)
@@ -129,8 +132,10 @@ class FaceDetector:
         return tuple(sorted(boxes, key=box_area, reverse=True))
 
     def close(self) -> None:
-        """Release the graph. The detector cannot be used afterwards."""
-        self._detector.close()
+        """Release the graph, if there is one."""
+        if self._detector is not None:
+            self._detector.close()
+            self._detector = None
 
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels from the top left corner

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,7 +63,7 @@ class StillFaceFinder:
 
     def __init__(self) -> None:
         self._mesh = FaceMesh(tracking=False, max_faces=self.MAX_FACES)
-        self._far_detector: FaceDetector | None = None
+        self._far = FaceDetector(far=True)
 
     def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
         """Find the largest face of one picture, uint8 (H, W, 3); the stamp is not used.
@@ -82,8 +83,7 @@ class StillFaceFinder:
     def close(self) -> None:
         """Release the mesh."""
         self._mesh.close()
-        if self._far_detector is not None:
-            self._far_detector.close()
+        self._far.close()
 
     def _look_one_way(self, rgb: NDArray[np.uint8]) -> tuple[FaceLandmarks | None, float]:
         """The largest face, and the next one's share of its area."""
@@ -95,12 +95,10 @@ class StillFaceFinder:
     def _look_closer(self, rgb: NDArray[np.uint8]) -> tuple[FaceLandmarks | None, float]:
         # The mesh's own detector misses faces that are small in the picture, and faces that
         # overfill it: those only show within a margin.
-        if self._far_detector is None:
-            self._far_detector = FaceDetector(far=True)
         height, width = rgb.shape[:2]
         for margin in (0, round(self._MARGIN * max(height, width))):
             padded = np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)))
-            boxes = self._far_detector.boxes(padded)
+            boxes = self._far.boxes(padded)
             if boxes:
                 left, top, right, bottom = _widened(boxes[0], self._SURROUND)
                 faces = self._mesh.detect(padded[top:bottom, left:right])
@@ -132,8 +130,8 @@ class VideoFaceTracker:
     LARGEST_SPEED = 3.0
 
     def __init__(self) -> None:
-        self._detector = FaceDetector()
-        self._trackers = {through_mirror: _OneWayTracker(self._detector, through_mirror)
+        self._near, self._far = FaceDetector(), FaceDetector(far=True)
+        self._trackers = {through_mirror: _OneWayTracker(self._near, self._far, through_mirror)
                           for through_mirror in (False, True)}
         self._next_through_mirror = False
         self.reset()
@@ -170,7 +168,8 @@ class VideoFaceTracker:
         """Release both trackers."""
         for tracker in self._trackers.values():
             tracker.close()
-        self._detector.close()
+        self._near.close()
+        self._far.close()
 
     def _count(self, rgb: NDArray[np.uint8]) -> None:
         found = [tracker.count(rgb) for tracker in self._trackers.values()]
@@ -218,32 +217,85 @@ AMBIGUOUS_RIVAL = 0.6
 
 
 class _OneWayTracker:
-    """One mesh that follows the largest face, on pictures as they are or on mirror images."""
+    """One mesh that follows the largest face, on pictures as they are or on mirror images.
 
-    def __init__(self, detector: FaceDetector, through_mirror: bool) -> None:
+    In a large picture it may look through a window around a face too small for the mesh's own
+    detector. The window stays where it is for as long as the face is well inside.
+    """
+
+    # The mesh's own detector needs some twentieth of the picture between the eyes: in smaller
+    # pictures it finds every face that is worth assessing.
+    LARGE_PX = 1000
+    # The window's surround in sizes of the face's box, and how near the face may come to its edge.
+    _SURROUND, _EDGE = 1.5, 0.4
+    # The far detector costs as much as the mesh: while nobody is there it is asked now and then.
+    _FAR_EVERY = 10
+
+    def __init__(self, near: FaceDetector, far: FaceDetector, through_mirror: bool) -> None:
         self._through_mirror = through_mirror
         self._mesh = FaceMesh(tracking=True)
-        self._detector = detector
+        self._near, self._far = near, far
         self._tracking = False
+        self._window: Box | None = None
+        self._attempts = 0
 
     def count(self, rgb: NDArray[np.uint8]) -> tuple[Box, ...]:
-        return self._detector.boxes(rgb, through_mirror=self._through_mirror)
+        return self._near.boxes(rgb, through_mirror=self._through_mirror)
 
     def look(self, rgb: NDArray[np.uint8]) -> FaceLandmarks | None:
+        if self._through_mirror:
+            rgb = cv2.flip(rgb, 1)  # type: ignore[assignment]
         if not self._tracking:
-            # The mesh would take the face it is surest of; the largest is the patient.
-            rgb = _without(rgb, self.count(rgb)[1:])
-        faces = self._mesh.detect(rgb, through_mirror=self._through_mirror)
+            rgb = self._begin(rgb)
+        height, width = rgb.shape[:2]
+        left, top, right, bottom = self._window or (0, 0, width, height)
+        faces = self._mesh.detect(rgb[top:bottom, left:right])
         self._tracking = bool(faces)
-        return faces[0] if faces else None
+        if not faces:
+            return None
+        face = faces[0].within(left, top, width, height)
+        if self._window is not None and _leaves(face, self._window, self._EDGE):
+            # Seen this once more; the next look chooses another window.
+            self.reset()
+        return face.mirrored() if self._through_mirror else face
+
+    def _begin(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Choose where to look; the picture without all faces but the largest.
+
+        The mesh would take the face it is surest of; the largest is the patient.
+        """
+        boxes = self._near.boxes(rgb)
+        self._window = None
+        ask_far = self._attempts % self._FAR_EVERY == 0 and max(rgb.shape[:2]) >= self.LARGE_PX
+        if not boxes and ask_far:
+            boxes = self._far.boxes(rgb)
+            self._window = _widened(boxes[0], self._SURROUND) if boxes else None
+        self._attempts = 0 if boxes else self._attempts + 1
+        return _without(rgb, boxes[1:])
 
     def reset(self) -> None:
         if self._tracking:
             self._mesh.reset()
         self._tracking = False
+        self._attempts = 0
 
     def close(self) -> None:
         self._mesh.close()
+
+
+def _leaves(face: FaceLandmarks, window: Box, edge: float) -> bool:
+    """Whether the face comes nearer to the window's edge than this share of its own size.
+
+    Where the window ends with the picture there is nothing to move on to.
+    """
+    pixels = face.pixels()
+    (face_left, face_top), (face_right, face_bottom) = pixels.min(axis=0), pixels.max(axis=0)
+    nearest = edge * max(face_right - face_left, face_bottom - face_top)
+    left, top, right, bottom = window
+    return bool((left > 0 and face_left - left < nearest)
+                or (top > 0 and face_top - top < nearest)
+                or (right < face.width and right - face_right < nearest)
+                or (bottom < face.height and bottom - face_bottom < nearest))
 
 
 def _without(rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:
