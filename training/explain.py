@@ -23,7 +23,7 @@ from training.tasks import Row
 
 @dataclass(frozen=True)
 class HeatMap:
-    """picture: uint8 (224, 224, 3), the crop with the map over it. label: the true one."""
+    """picture: uint8 (224, 224, 3), the crop with the map over it. label: the true class."""
 
     picture: NDArray[np.uint8]
     label: str
@@ -41,7 +41,7 @@ def heat_maps(run: Run, dataset: Dataset, rows: Sequence[Row]) -> list[HeatMap]:
         maps = [_contributions(model, head, dataset.crop(row)) for row in rows]
     else:
         maps = [_grad_cam(model, dataset.crop(row)) for row in rows]
-    return [HeatMap(_overlay(dataset.crop(row), seen), row['label'])
+    return [HeatMap(_overlay(dataset.crop(row), seen), run.task.classify(row) or '')
             for row, seen in zip(rows, maps, strict=True)]
 
 

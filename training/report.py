@@ -147,7 +147,8 @@ def _training(history: dict[str, list[float]]) -> bytes:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
     for axis, name in zip(axes, ('loss', 'accuracy'), strict=True):
         for key in (name, f'val_{name}'):
-            axis.plot(range(1, len(history.get(key, ())) + 1), history.get(key, ()), label=key)
+            axis.plot(range(1, len(history.get(key, ())) + 1), history.get(key, ()), '.-',
+                      label=key)
         axis.set(xlabel='epoch', ylabel=name)
         axis.legend()
     return _image(figure)
