@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.report.command import write_report
 from stroke_side_monitor.report.summary import compare, summarise
-from stroke_side_monitor.session_record import SessionRecorder, read_session
 from stroke_side_monitor.simulation.movement_study import PLAN
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import Portrait, portrait, read_picture

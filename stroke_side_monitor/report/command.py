@@ -11,9 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stroke_side_monitor import atomic_file
+from stroke_side_monitor.patient_files.session_record import (
+    RecordedSession,
+    SessionError,
+    read_session,
+)
 from stroke_side_monitor.report import page, tables
 from stroke_side_monitor.report.summary import compare, summarise
-from stroke_side_monitor.session_record import RecordedSession, SessionError, read_session
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

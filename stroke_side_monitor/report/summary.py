@@ -21,7 +21,7 @@ from stroke_side_monitor.assessment.trend import (
     estimate_trend,
     minimal_detectable_change,
 )
-from stroke_side_monitor.session_record import Record, RecordedSession
+from stroke_side_monitor.patient_files.session_record import Record, RecordedSession
 
 _DAY_S = 86400.0
 _DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in codes)

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stroke_side_monitor.patient_files.session_record import RecordedSession
 from stroke_side_monitor.report.summary import SessionSummary
-from stroke_side_monitor.session_record import RecordedSession
 
 _SESSION = ('session', 'patient_key', 'started_utc', 'duration_s', 'frames', 'assessed_share',
             'side', 'side_share', 'mouth_score', 'eye_score', 'symmetry_index', 'grade', 'basis',

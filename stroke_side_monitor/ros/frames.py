@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from stroke_side_monitor import overlay
-from stroke_side_monitor.patient_files import PatientFiles
+from stroke_side_monitor.patient_files.files import PatientFiles
 from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import Assessment, Pipeline
 from stroke_side_monitor.ros import conversions

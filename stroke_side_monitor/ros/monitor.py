@@ -26,13 +26,13 @@ from std_srvs.srv import SetBool, Trigger
 from stroke_side_monitor import __version__
 from stroke_side_monitor.assessment.baseline import REST_NEEDED_S, BaselineError, PersonalBaseline
 from stroke_side_monitor.assessment.norms import NormsError
-from stroke_side_monitor.patient_files import PatientFiles
+from stroke_side_monitor.patient_files.files import PatientFiles
+from stroke_side_monitor.patient_files.session_record import SessionError
 from stroke_side_monitor.perception.side_classifier import ModelError
 from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
 from stroke_side_monitor.ros.worker import Worker
-from stroke_side_monitor.session_record import SessionError
 from stroke_side_msgs.msg import ExerciseCue
 
 NODE_NAME = 'stroke_side_monitor'

@@ -9,7 +9,7 @@ from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.exercise import ExerciseTracker
 from stroke_side_monitor.assessment.severity import dynamic_severity, static_severity
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.session_record import SessionRecorder
+from stroke_side_monitor.patient_files.session_record import SessionRecorder
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=timezone.utc)
 FPS = 10

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from stroke_side_monitor.patient_files.session_record import SessionRecorder
 from stroke_side_monitor.report import main
 from stroke_side_monitor.report.words import LIMITS
-from stroke_side_monitor.session_record import SessionRecorder
 
 
 class Page(HTMLParser):

@@ -9,10 +9,10 @@ import pytest
 
 from stroke_side_monitor.assessment import exercise, severity
 from stroke_side_monitor.assessment.terms import Basis, Grade, RegionSeverity, Side, Trend
+from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
 from stroke_side_monitor.report import words
 from stroke_side_monitor.report.plots import region_levels
 from stroke_side_monitor.report.summary import compare, summarise
-from stroke_side_monitor.session_record import SessionRecorder, read_session
 
 
 def summary(folder):

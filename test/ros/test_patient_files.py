@@ -12,7 +12,7 @@ from ros_harness import MonitorProcess, Robot
 from std_srvs.srv import Trigger
 
 from stroke_side_monitor.assessment.baseline import REST_NEEDED_S
-from stroke_side_monitor.session_record import read_session
+from stroke_side_monitor.patient_files.session_record import read_session
 from stroke_side_msgs.msg import AffectedSide, ExerciseCue
 
 

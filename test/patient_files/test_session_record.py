@@ -14,7 +14,11 @@ from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.baseline import BaselineError
 from stroke_side_monitor.assessment.exercise import ExerciseTracker
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.session_record import SessionError, SessionRecorder, read_session
+from stroke_side_monitor.patient_files.session_record import (
+    SessionError,
+    SessionRecorder,
+    read_session,
+)
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 
@@ -27,7 +31,7 @@ def recorder(root, **options):
 
 
 def smile(points):
-    """The result of a smile of which the left side achieves half."""
+    """The result of a smile of which the mesh sees the left side achieve half."""
     tracker = ExerciseTracker()
     tracker.cue('smile', True, 2.0)
     for number in range(100):
@@ -37,7 +41,7 @@ def smile(points):
             moved[lm.COMMISSURE_LEFT, 1] += 4.0
         tracker.add(number / 20, moved)
     result, = tracker.finish()
-    assert result.ratio == pytest.approx(0.5)
+    assert result.valid
     return result
 
 
@@ -98,7 +102,7 @@ def test_an_exercise_without_any_frame_is_kept(tmp_path):
 _WRITER = '''
 import sys
 from pathlib import Path
-from stroke_side_monitor.session_record import SessionRecorder
+from stroke_side_monitor.patient_files.session_record import SessionRecorder
 record = SessionRecorder(Path(sys.argv[1]), versions={}, parameters={}, tell=print)
 print(record.folder, flush=True)
 number = 0
@@ -138,7 +142,7 @@ def test_half_a_line_is_skipped_and_counted(tmp_path):
 _FULL = '''
 import resource, sys
 from pathlib import Path
-from stroke_side_monitor.session_record import SessionRecorder
+from stroke_side_monitor.patient_files.session_record import SessionRecorder
 told = []
 record = SessionRecorder(Path(sys.argv[1]), versions={}, parameters={}, tell=told.append)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))

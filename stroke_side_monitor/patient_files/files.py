@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stroke_side_monitor.assessment.baseline import BaselineError, PersonalBaseline
-from stroke_side_monitor.baseline_store import BaselineStore, check_key
+from stroke_side_monitor.patient_files.baseline_store import BaselineStore, check_key
+from stroke_side_monitor.patient_files.session_record import SessionRecorder
 from stroke_side_monitor.pipeline import Assessment
-from stroke_side_monitor.session_record import SessionRecorder
 
 
 class PatientFiles:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from stroke_side_monitor import atomic_file
 from stroke_side_monitor.assessment.exercise import ExerciseResult
-from stroke_side_monitor.baseline_store import check_key
+from stroke_side_monitor.patient_files.baseline_store import check_key
 
 if TYPE_CHECKING:  # reading a record must not load MediaPipe
     from stroke_side_monitor.pipeline import Assessment

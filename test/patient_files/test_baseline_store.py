@@ -10,7 +10,7 @@ import pytest
 
 from stroke_side_monitor import atomic_file
 from stroke_side_monitor.assessment.baseline import BaselineError, PersonalBaseline
-from stroke_side_monitor.baseline_store import BaselineStore
+from stroke_side_monitor.patient_files.baseline_store import BaselineStore
 
 
 def baseline(value):
@@ -80,7 +80,7 @@ import resource
 from pathlib import Path
 from stroke_side_monitor import atomic_file
 from stroke_side_monitor.assessment.baseline import BaselineError, PersonalBaseline
-from stroke_side_monitor.baseline_store import BaselineStore
+from stroke_side_monitor.patient_files.baseline_store import BaselineStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 names = [f'metric{{i}}' for i in range(1000)]
 try:
