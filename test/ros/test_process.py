@@ -63,8 +63,9 @@ def test_a_signal_while_it_starts_ends_it_cleanly(tmp_path, library, number):
 @pytest.mark.parametrize('number', [INT, TERM])
 def test_a_signal_before_python_has_started_ends_it_as_it_ends_any_program(tmp_path, number):
     with MonitorProcess(tmp_path / 'log') as process:
-        # 1: Python itself was interrupted while it started.
-        assert process.stop(number) in (-number, 0, 1)
+        # 1: Python itself was interrupted while it started. It may also swallow one signal
+        # there: its start-up files run before any code of ours.
+        assert process.hammer(number) in (-number, 0, 1)
 
 
 def test_every_node_that_can_be_started_can_also_be_ended():
