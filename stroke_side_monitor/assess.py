@@ -11,11 +11,13 @@ import csv
 import json
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,15 +74,33 @@ def _run(found: Sequence[Input], options: Options, jobs: int, out: Path) -> int:
     failed = 0
     if options.overlay_folder:
         options.overlay_folder.mkdir(exist_ok=True)
-    with Writers(out) as writers:
+    with Writers(out) as writers, _noting_interrupts() as interrupted:
         results = _results(list(enumerate(found)), options, jobs)
         for result in tqdm(results, total=len(found), unit='input', disable=None):
+            if interrupted.is_set():
+                raise KeyboardInterrupt
             writers.write(result)
             if 'error' in result[-1]:
                 failed += 1
                 tqdm.write(f'assess: {result[-1]["input"]}: {result[-1]["error"]}',
                            file=sys.stderr)
     return failed
+
+
+@contextmanager
+def _noting_interrupts() -> Iterator[threading.Event]:
+    """Set when Ctrl-C came: the exception alone is lost where it falls into a C callback."""
+    noted = threading.Event()
+
+    def note(*_: Any) -> None:
+        noted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _results(tasks: Sequence[tuple[int, Input]], options: Options, jobs: int

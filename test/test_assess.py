@@ -184,3 +184,26 @@ def test_an_interrupted_run_leaves_nothing_half_written(pictures, tmp_path):
     assert b'interrupted' in told
     assert b'Traceback' not in told
     assert list(out.iterdir()) == []
+
+
+class FallsIntoACallback:
+    """Ctrl-C while something is being taken apart: Python cannot raise there."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_an_interrupt_that_python_swallows_still_ends_the_run(
+        pictures, tmp_path, capsys, monkeypatch):
+    look = assess.Worker._picture
+
+    def interrupted_look(worker, index, path):
+        FallsIntoACallback()
+        return look(worker, index, path)
+
+    monkeypatch.setattr(assess.Worker, '_picture', interrupted_look)
+    assert assess.main([str(pictures), '--out', str(tmp_path / 'out')]) == 130
+    assert 'interrupted' in capsys.readouterr().err
+    assert list((tmp_path / 'out').iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
