@@ -167,7 +167,7 @@ def fit(samples: Sequence[Sample], name: str) -> MetricNorm:
     pose = np.array([(sample.context.yaw_deg, sample.context.roll_deg) for sample in samples])
     slopes = np.linalg.lstsq(pose, values, rcond=None)[0]
     squared = (values - pose @ slopes) ** 2
-    terms = np.array([sample.context.spread_terms() for sample in samples])
+    terms = np.array([sample.context.spread_terms for sample in samples])
     groups = np.array([sample.source.split('_')[0] for sample in samples])
     informative = terms.copy()
     # At 46 px between the eyes the mouth's width says little about a smile, and

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 SCHEMA = 2
@@ -41,6 +42,7 @@ class Context:
     mouth_width_mm: float
     interocular_px: float
 
+    @cached_property
     def spread_terms(self) -> tuple[float, float, float]:
         """Smile, |yaw| and coarseness: what widens healthy asymmetry. All 0 for a frontal,
         neutral face 120 px between the eyes; the same for a mirrored face."""
@@ -59,7 +61,7 @@ class MetricNorm:
     The expected value is yaw_slope·yaw + roll_slope·roll (what a turned head
     leaks into the metric), in the metric's unit; the standard deviation is
     exp(log_sd + smile·s + yaw·t + coarse·c) with (s, t, c) of
-    Context.spread_terms().
+    Context.spread_terms.
     """
 
     yaw_slope: float
@@ -75,7 +77,7 @@ class MetricNorm:
 
     def sd(self, context: Context) -> float:
         """Healthy standard deviation in this context. Unchanged by a mirror."""
-        smile, yaw, coarse = context.spread_terms()
+        smile, yaw, coarse = context.spread_terms
         return math.exp(self.log_sd + self.smile * smile + self.yaw * yaw + self.coarse * coarse)
 
 

@@ -93,7 +93,9 @@ class FaceMesh:
                  for face in result.multi_face_landmarks or ()]
         if through_mirror:
             faces = [face.mirrored() for face in faces]
-        return tuple(sorted(faces, key=lambda face: face.box_area, reverse=True))
+        if len(faces) > 1:
+            faces.sort(key=lambda face: face.box_area, reverse=True)
+        return tuple(faces)
 
     def reset(self) -> None:
         """Forget the tracked face; the next frame starts with a detection."""

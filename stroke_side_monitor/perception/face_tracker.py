@@ -246,7 +246,10 @@ class _OneWayTracker:
         if self._through_mirror:
             rgb = cv2.flip(rgb, 1)  # type: ignore[assignment]
         if not self._tracking:
-            rgb = self._begin(rgb)
+            others = self._begin(rgb)
+            if others is None:
+                return None
+            rgb = _without(rgb, others)
         height, width = rgb.shape[:2]
         left, top, right, bottom = self._window or (0, 0, width, height)
         faces = self._mesh.detect(rgb[top:bottom, left:right])
@@ -259,10 +262,11 @@ class _OneWayTracker:
             self.reset()
         return face.mirrored() if self._through_mirror else face
 
-    def _begin(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Choose where to look; the picture without all faces but the largest.
+    def _begin(self, rgb: NDArray[np.uint8]) -> Sequence[Box] | None:
+        """Choose where to look; all faces but the largest, None when there is none at all.
 
-        The mesh would take the face it is surest of; the largest is the patient.
+        The mesh would take the face it is surest of; the largest is the patient. Where its
+        own detector finds nobody the mesh need not be asked.
         """
         boxes = self._near.boxes(rgb)
         self._window = None
@@ -271,7 +275,7 @@ class _OneWayTracker:
             boxes = self._far.boxes(rgb)
             self._window = _widened(boxes[0], self._SURROUND) if boxes else None
         self._attempts = 0 if boxes else self._attempts + 1
-        return _without(rgb, boxes[1:])
+        return boxes[1:] if boxes else None
 
     def reset(self) -> None:
         if self._tracking:
