@@ -122,7 +122,7 @@ def as_text(figures: Mapping[str, Any]) -> str:
     lines = [f'{computer["cpu"]}, {computer["cores"]} cores, Python {computer["python"]}, '
              f'load {computer["load_before"]:.1f} before the start',
              f'simulated patient, {WIDTH}x{HEIGHT}, medians over {figures["frames"]} frames, '
-             'one thread; the classifier looks at a third of them', '']
+             'one thread; the classifier looks at a fifth of them', '']
     lines += [f'  {stage:<22}{elapsed:8.2f} ms' for stage, elapsed in figures['stages_ms'].items()]
     lines += [f'  {"whole frame, mean":<22}{figures["frame_ms"]:8.2f} ms',
               f'  {"floor":<22}{figures["floor_ms"]:8.2f} ms   (bare FaceMesh '

@@ -51,7 +51,7 @@ class PipelineSettings:
     input_mirrored: bool = False
     use_classifier: bool = True
     classifier_threads: int = 1
-    classifier_rate_hz: float = 10.0
+    classifier_rate_hz: float = 6.0
     gain_correction: bool = False
     window_s: float = 1.0
     stable_after_s: float = 0.5
