@@ -69,11 +69,12 @@ class Outputs:
         """One output set, all with the same header."""
         for result in assessment.exercise_results:
             self._result.publish(conversions.exercise_result(result, header.frame_id))
-        if self._asymmetry.get_subscription_count():
-            # Seventeen metrics as messages cost more than both other answers.
-            self._asymmetry.publish(conversions.asymmetry(assessment, header))
-        self._severity.publish(conversions.severity(assessment, header))
-        self._side.publish(conversions.affected_side(assessment, header))
+        for publisher, convert in ((self._asymmetry, conversions.asymmetry),
+                                   (self._severity, conversions.severity),
+                                   (self._side, conversions.affected_side)):
+            # Nothing is kept for late joiners: unheard messages need not be made.
+            if publisher.get_subscription_count():
+                publisher.publish(convert(assessment, header))
 
     def publish_overlay(self, rgb: Any, assessment: Assessment, header: Header, *,
                         mirrored: bool) -> None:
