@@ -96,7 +96,9 @@ def _noting_interrupts() -> Iterator[threading.Event]:
         noted.set()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # a shell's background job is not to hear it
+        signal.signal(signal.SIGINT, note)
     try:
         yield noted
     finally:

@@ -174,7 +174,9 @@ def test_an_interrupted_run_leaves_nothing_half_written(pictures, tmp_path):
     out = tmp_path / 'out'
     process = subprocess.Popen(
         [sys.executable, '-m', 'stroke_side_monitor.assess', str(pictures), '--out', str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        # A test run in the background hands an ignored SIGINT down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     partial = out / '.assessments.jsonl.partial'
     while not (partial.exists() and partial.stat().st_size > 0):
         assert process.poll() is None, process.stderr.read()
@@ -203,7 +205,27 @@ def test_an_interrupt_that_python_swallows_still_ends_the_run(
         return look(worker, index, path)
 
     monkeypatch.setattr(assess.Worker, '_picture', interrupted_look)
-    assert assess.main([str(pictures), '--out', str(tmp_path / 'out')]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert assess.main([str(pictures), '--out', str(tmp_path / 'out')]) == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert 'interrupted' in capsys.readouterr().err
     assert list((tmp_path / 'out').iterdir()) == []
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_background_run_does_not_hear_an_interrupt(pictures, tmp_path, monkeypatch):
+    look = assess.Worker._picture
+
+    def interrupted_look(worker, index, path):
+        signal.raise_signal(signal.SIGINT)
+        return look(worker, index, path)
+
+    monkeypatch.setattr(assess.Worker, '_picture', interrupted_look)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assess.main([str(pictures), '--out', str(tmp_path / 'out')])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / 'out' / 'summary.csv').exists()
