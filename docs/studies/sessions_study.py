@@ -22,7 +22,7 @@ from stroke_side_monitor.report.summary import compare, summarise
 from stroke_side_monitor.simulation.movement_study import PLAN
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import Portrait, portrait, read_picture
-from stroke_side_monitor.simulation.session import NANOSECONDS, Session
+from stroke_side_monitor.simulation.session import NANOSECONDS, Cue, Session
 
 SESSIONS = 8
 COURSES = {'improving': np.linspace(0.8, 0.2, SESSIONS), 'stable': np.full(SESSIONS, 0.5)}
@@ -56,14 +56,13 @@ def record(pipeline: Pipeline, person: Portrait, palsy: Palsy, out: Path, key: s
     recorder = SessionRecorder(out, patient_key=key, versions={'software': 'study'},
                                parameters={}, tell=print, started=FIRST + timedelta(days=2 * day))
     pipeline.reset()
-    cues = list(session.cues)
-    for frame in session:
-        while cues and cues[0].stamp_ns <= frame.truth.stamp_ns:
-            cue, cues = cues[0], cues[1:]
-            stamp_s = cue.stamp_ns / NANOSECONDS
-            status = pipeline.cue(cue.exercise, cue.start, stamp_s, cue.hold_s)
-            recorder.cue(stamp_s, cue.exercise, cue.start, cue.hold_s, status)
-        recorder.assessment(pipeline.assess(frame.rgb, frame.truth.stamp_ns / NANOSECONDS))
+    for item in session.timeline():
+        if isinstance(item, Cue):
+            stamp_s = item.stamp_ns / NANOSECONDS
+            status = pipeline.cue(item.exercise, item.start, stamp_s, item.hold_s)
+            recorder.cue(stamp_s, item.exercise, item.start, item.hold_s, status)
+        else:
+            recorder.assessment(pipeline.assess(item.rgb, item.truth.stamp_ns / NANOSECONDS))
     recorder.close()
     return recorder.folder
 

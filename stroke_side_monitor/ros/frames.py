@@ -182,7 +182,7 @@ class FrameAssessor:
     def _check_stamp(self, pipeline: Pipeline, header: Header) -> str:
         """Reset after a jump back in time; return what is odd about the stamp, or ''."""
         stamp, last = conversions.stamp_s(header), conversions.stamp_s(self._header)
-        if self._image_clock.take(stamp, time.monotonic()).went_back:
+        if self._image_clock.take(stamp, time.monotonic()):
             self._logger.info(
                 f'image stamp went back from {last:.3f} to {stamp:.3f} s: starting afresh')
             pipeline.reset()

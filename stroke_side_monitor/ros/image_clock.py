@@ -6,26 +6,15 @@ It never reads a clock and never changes a message: published stamps stay the im
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 # A repeated image and its successor may lie this far out of order.
 _TOLERANCE_S = 0.25
 
 
-@dataclass(frozen=True)
-class Moment:
-    """When an image was taken.
-
-    seconds: never before the last moment's, unless went_back. went_back: the camera's clock
-    did, and everything remembered from before must be forgotten.
-    """
-
-    seconds: float
-    went_back: bool
-
-
 class ImageClock:
     """Turns stamps into moments, one per image in order of arrival.
+
+    seconds: the last image's moment; never before an earlier one's unless the clock went back.
 
     A stamp that stands still (always zero, or repeated) would let nothing ever grow old: the
     windows would fill for ever and no exercise would end. There, time goes on as the images arrive.
@@ -39,8 +28,10 @@ class ImageClock:
         self.seconds = 0.0
         self._stamp_s = self._arrived_s = math.nan
 
-    def take(self, stamp_s: float, arrived_s: float) -> Moment:
-        """Take the next image.
+    def take(self, stamp_s: float, arrived_s: float) -> bool:
+        """Take the next image; True when the camera's clock went back.
+
+        Everything remembered from before must then be forgotten.
 
         Args:
             stamp_s: its stamp.
@@ -55,4 +46,4 @@ class ImageClock:
             went_back = stamp_s < self._stamp_s or stamp_s < self.seconds - _TOLERANCE_S
             self.seconds = stamp_s if went_back else max(stamp_s, self.seconds)
         self._stamp_s, self._arrived_s = stamp_s, arrived_s
-        return Moment(self.seconds, went_back)
+        return went_back

@@ -27,7 +27,7 @@ from stroke_side_monitor.perception.face_mesh import FaceMesh
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation import portrait
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.session import Frame, Session, SessionPlan
+from stroke_side_monitor.simulation.session import Cue, Frame, Session, SessionPlan
 
 # Short, so that many people can be filmed: three smiles are what a session pools,
 # two raised brows what it needs. Eight frames a second are a slow camera.
@@ -73,20 +73,20 @@ def run_session(pipeline: Pipeline, patient: portrait.Portrait, name: str, palsy
     """
     session = Session(patient, palsy, plan, seed=seed)
     pipeline.reset()
-    fate = np.random.default_rng((seed, 99)).random(len(session))
-    cues = list(session.cues)
+    fates = iter(np.random.default_rng((seed, 99)).random(len(session)))
     truth = _Truth()
     results: list[ExerciseResult] = []
     estimate = None
-    for index, frame in enumerate(session):
-        while cues and cues[0].stamp_ns <= frame.truth.stamp_ns:
-            cue = cues.pop(0)
-            pipeline.cue(cue.exercise, cue.start, _seconds(session, cue.stamp_ns), cue.hold_s)
-        truth.add(frame)
-        if fate[index] < lost / 2:
+    for item in session.timeline():
+        if isinstance(item, Cue):
+            pipeline.cue(item.exercise, item.start, _seconds(session, item.stamp_ns), item.hold_s)
             continue
-        rgb = np.zeros_like(frame.rgb) if fate[index] < lost else frame.rgb
-        assessment = pipeline.assess(rgb, _seconds(session, frame.truth.stamp_ns))
+        truth.add(item)
+        fate = next(fates)
+        if fate < lost / 2:
+            continue
+        rgb = np.zeros_like(item.rgb) if fate < lost else item.rgb
+        assessment = pipeline.assess(rgb, _seconds(session, item.truth.stamp_ns))
         results += assessment.exercise_results
         if not assessment.view.reasons:
             estimate = assessment.severity

@@ -64,13 +64,11 @@ def write_bag(session: Session, path: Path, *, storage: str = 'mcap',
     with _appearing(path) as hidden, \
             Writer(hidden, version=_BAG_VERSION, storage_plugin=plugin) as writer:
         bag = _Bag(writer, types, transport)
-        cues = list(session.cues)
-        for frame in progress(session):
-            while cues and cues[0].stamp_ns <= frame.truth.stamp_ns:
-                bag.cue(cues.pop(0))
-            bag.frame(frame)
-        for cue in cues:
-            bag.cue(cue)
+        for item in session.timeline(progress(session)):
+            if isinstance(item, Cue):
+                bag.cue(item)
+            else:
+                bag.frame(item)
 
 
 class _Bag:

@@ -6,7 +6,8 @@ bytes. Left and right are the PATIENT's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -178,6 +179,19 @@ class Session:
             Cue(self._stamp(time), movement.exercise, start, self.plan.hold_s if start else 0.0)
             for movement in self._movements
             for time, start in ((movement.start, True), (movement.stop, False)))
+
+    def timeline(self, frames: Iterable[Frame] | None = None) -> Iterator[Cue | Frame]:
+        """Frames and cues as a monitor would hear them: a cue before the first frame not earlier.
+
+        Args:
+            frames: this session's, e.g. within a progress bar; None: all of them.
+        """
+        cues = deque(self.cues)
+        for frame in self if frames is None else frames:
+            while cues and cues[0].stamp_ns <= frame.truth.stamp_ns:
+                yield cues.popleft()
+            yield frame
+        yield from cues
 
     def frame(self, index: int) -> Frame:
         """Film one frame.

@@ -28,7 +28,7 @@ from stroke_side_monitor.simulation.score import (
     settings_from,
     spearman,
 )
-from stroke_side_monitor.simulation.session import Session, SessionPlan
+from stroke_side_monitor.simulation.session import Cue, Session, SessionPlan
 
 
 def requests(photos: Sequence[Path], smiles: Path | None, severities: Sequence[float],
@@ -47,15 +47,14 @@ def requests(photos: Sequence[Path], smiles: Path | None, severities: Sequence[f
 def judge(session: Session, pipeline: Pipeline, name: str) -> Score:
     """Film a session, assess it frame by frame, score it."""
     pipeline.reset()
-    cues = list(session.cues)
     truths, reports = [], []
-    for frame in session:
-        stamp_s = frame.truth.stamp_ns * 1e-9
-        while cues and cues[0].stamp_ns <= frame.truth.stamp_ns:
-            cue = cues.pop(0)
-            pipeline.cue(cue.exercise, cue.start, cue.stamp_ns * 1e-9, cue.hold_s)
-        said = pipeline.assess(frame.rgb, stamp_s)
-        truth = frame.truth
+    for item in session.timeline():
+        if isinstance(item, Cue):
+            pipeline.cue(item.exercise, item.start, item.stamp_ns * 1e-9, item.hold_s)
+            continue
+        truth = item.truth
+        stamp_s = truth.stamp_ns * 1e-9
+        said = pipeline.assess(item.rgb, stamp_s)
         truths.append(Truth(stamp_s, truth.side, truth.severity_mouth, truth.severity_eye,
                             truth.severity_brow, truth.exercise))
         reports.append(Report(stamp_s, said.side.side, said.side.stable,

@@ -8,8 +8,8 @@ from stroke_side_monitor.ros.image_clock import ImageClock
 def moments(*images):
     """(seconds, went_back) of each (stamp, arrival)."""
     clock = ImageClock()
-    return [(moment.seconds, moment.went_back)
-            for moment in (clock.take(*image) for image in images)]
+    return [(clock.seconds, went_back)
+            for went_back in (clock.take(*image) for image in images)]
 
 
 def test_good_stamps_are_the_time_whenever_the_images_arrive():
@@ -41,4 +41,4 @@ def test_after_a_reset_any_stamp_is_the_first():
     clock = ImageClock()
     clock.take(7.0, 100.0)
     clock.reset()
-    assert clock.take(3.0, 100.1).went_back is False
+    assert clock.take(3.0, 100.1) is False

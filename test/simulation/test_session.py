@@ -1,6 +1,7 @@
 """Sessions: what happens when, that the truth says so, and that the same seed gives the same."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from stroke_side_monitor.assessment.exercise import smile_heights
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.frame import normalise
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.session import Session, SessionPlan, minimum_jerk
+from stroke_side_monitor.simulation.session import Cue, Session, SessionPlan, minimum_jerk
 
 SHORT = SessionPlan(exercises=('smile', 'eye_close'), hold_s=0.8, rest_s=0.6, first_rest_s=0.6,
                     fps=10.0, width=320, height=300, interocular_px=85.0)
@@ -50,6 +51,20 @@ def test_cues_frame_the_movements(astronaut):
     moving = [truth.stamp_ns for truth in truths(a_session) if truth.exercise == 'smile']
     start, stop = a_session.cues[:2]
     assert start.stamp_ns <= moving[0] < stop.stamp_ns < moving[-1]
+
+
+def test_on_the_timeline_every_cue_comes_before_the_frame_it_is_for(astronaut):
+    a_session = session(astronaut)
+    items = list(a_session.timeline())
+    stamps = [item.stamp_ns if isinstance(item, Cue) else item.truth.stamp_ns for item in items]
+    assert stamps == sorted(stamps)
+    assert [item for item in items if isinstance(item, Cue)] == list(a_session.cues)
+    assert len(items) == len(a_session) + len(a_session.cues)
+    same = [index for index, (stamp, after) in enumerate(pairwise(stamps))
+            if stamp == after]
+    assert all(isinstance(items[index], Cue) for index in same)
+    few = list(a_session.timeline(a_session.frame(index) for index in range(3)))
+    assert few[-len(a_session.cues):] == list(a_session.cues), 'late cues are lost'
 
 
 def test_the_weak_side_moves_less_and_later(astronaut):
