@@ -21,6 +21,7 @@ from stroke_side_monitor import landmarks
 from stroke_side_monitor.local_dds import keep_local
 from stroke_side_monitor.perception import frame
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
+from stroke_side_monitor.simulation import portrait
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -52,8 +53,7 @@ def shared() -> Path:
 @pytest.fixture(scope='session')
 def astronaut() -> NDArray[np.uint8]:
     """A healthy face that needs no file from elsewhere: public domain, RGB uint8 (512, 512, 3)."""
-    data = pytest.importorskip('skimage.data')
-    return np.ascontiguousarray(data.astronaut())
+    return np.ascontiguousarray(portrait.astronaut())
 
 
 @pytest.fixture(scope='session')
