@@ -64,6 +64,7 @@ class PipelineSettings:
     min_sharpness: float = QualityLimits.min_sharpness
     mouth_on: float = SideRule.mouth_on
     mouth_off: float = SideRule.mouth_off
+    supported_on: float = SideRule.supported_on
     eye_on: float = SideRule.eye_on
     movement_on: float = SideRule.movement_on
     conflict_below: float = SideRule.conflict_below
@@ -78,8 +79,8 @@ class PipelineSettings:
     @property
     def rule(self) -> SideRule:
         """The side decision's part."""
-        return SideRule(self.mouth_on, self.mouth_off, self.eye_on, self.movement_on,
-                        self.conflict_below)
+        return SideRule(self.mouth_on, self.mouth_off, self.supported_on, self.eye_on,
+                        self.movement_on, self.conflict_below)
 
 
 @dataclass(frozen=True)

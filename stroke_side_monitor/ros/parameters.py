@@ -144,6 +144,8 @@ TABLE: tuple[Parameter, ...] = (
              least=0.1, most=20.0),
     _setting('mouth_off', 'Mouth score |M| below which a named side is released.', unit='SD',
              live=True, least=0.0, most=20.0),
+    _setting('supported_on', 'Mouth score |M| from which a side is named that the classifier names '
+             'too.', unit='SD', live=True, least=0.1, most=20.0),
     _setting('eye_on', 'Eye score |E| from which a side is named when the mouth names none.',
              unit='SD', live=True, least=0.1, most=20.0),
     _setting('movement_on', 'Asymmetry |D| of commanded movements from which they name a side.',
@@ -154,7 +156,8 @@ TABLE: tuple[Parameter, ...] = (
 BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in TABLE}
 
 # Pairs of which the first must not be above the second.
-_ORDERED = (('mouth_off', 'mouth_on'), ('min_luminance', 'max_luminance'))
+_ORDERED = (('mouth_off', 'mouth_on'), ('supported_on', 'mouth_on'),
+            ('min_luminance', 'max_luminance'))
 
 
 def declare(node: Node) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ def test_the_defaults_are_within_their_own_limits():
     ('classifier_threads', 0, 'classifier_threads: 0 is outside 1 to 16'),
     ('image_transport', 'theora', "image_transport: 'theora' is not one of raw, compressed"),
     ('mouth_off', 2.5, 'mouth_off: 2.5 is above mouth_on'),
+    ('supported_on', 2.5, 'supported_on: 2.5 is above mouth_on'),
     ('max_luminance', 30.0, 'min_luminance: 40.0 is above max_luminance, which is 30.0'),
 ])
 def test_what_cannot_be_used_is_refused_in_one_clear_line(name, value, said):
