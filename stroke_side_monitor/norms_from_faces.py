@@ -25,8 +25,9 @@ from tqdm import tqdm
 from stroke_side_monitor import __version__, atomic_file, resources
 from stroke_side_monitor.assessment import metrics, side
 from stroke_side_monitor.assessment.norms import SCHEMA, Context, MetricNorm, Norms
-from stroke_side_monitor.perception import frame
+from stroke_side_monitor.perception import crop, frame
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.side_classifier import SideClassifier
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,17 @@ _GROUPS = ('london', 'canada', 'congress')
 
 @dataclass(frozen=True)
 class Sample:
-    """One healthy face, measured. `scale`: 0 as photographed, 1.. resampled."""
+    """One healthy face, measured. `scale`: 0 as photographed, 1.. resampled.
+
+    classifier: its score, NaN where it was not asked; no norm depends on it.
+    """
 
     source: str
     person: str
     scale: int
     values: dict[str, float]
     context: Context
+    classifier: float = math.nan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +90,7 @@ HEADER = '''# What healthy faces show; computed by "make norms", never edited by
 '''
 
 
-def measure_folders(data: Path) -> Iterator[Sample]:
+def measure_folders(data: Path, classifier: SideClassifier | None = None) -> Iterator[Sample]:
     """Measure every picture of every source below `data`; unreadable or faceless ones are named."""
     finder = StillFaceFinder()
     for source in SOURCES:
@@ -93,28 +98,29 @@ def measure_folders(data: Path) -> Iterator[Sample]:
         for path in tqdm(paths, desc=source.name, unit='face'):
             picture = cv2.imread(str(path))
             sample = None if picture is None else measure(
-                finder, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), source.name, path.stem, 0)
+                finder, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), source.name, path.stem, 0,
+                classifier)
             if sample is None:
                 tqdm.write(f'norms: no face in {path}; left out')
                 continue
             yield sample
             if source.resample:
-                yield from _resampled(finder, picture, sample)
+                yield from _resampled(finder, picture, sample, classifier)
 
 
-def _resampled(finder: StillFaceFinder, picture: NDArray[Any], sample: Sample
-               ) -> Iterator[Sample]:
+def _resampled(finder: StillFaceFinder, picture: NDArray[Any], sample: Sample,
+               classifier: SideClassifier | None) -> Iterator[Sample]:
     for scale, pixels in enumerate(RESAMPLED_INTEROCULAR_PX, start=1):
         factor = pixels / sample.context.interocular_px
         small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         again = measure(finder, cv2.cvtColor(small, cv2.COLOR_BGR2RGB), sample.source,
-                        sample.person, scale)
+                        sample.person, scale, classifier)
         if again is not None:
             yield again
 
 
 def measure(finder: StillFaceFinder, rgb: NDArray[Any], source: str, person: str,
-            scale: int) -> Sample | None:
+            scale: int, classifier: SideClassifier | None = None) -> Sample | None:
     """Both mesh passes of one picture, averaged as the pipeline does on stills."""
     sighting = finder.look(rgb, 0.0)
     if not sighting.opinions:
@@ -127,7 +133,9 @@ def measure(finder: StillFaceFinder, rgb: NDArray[Any], source: str, person: str
         float(np.mean([metrics.mouth_width(face.points) for face in faces])),
         float(np.mean([face.interocular_px for face in faces])))
     values = {name: sum(one[name] for one in measured) / len(measured) for name in measured[0]}
-    return Sample(source, person, scale, values, context)
+    score = math.nan if classifier is None else classifier.score(
+        crop.aligned_crop(rgb, sighting.face)).score
+    return Sample(source, person, scale, values, context, score)
 
 
 def build(samples: Sequence[Sample]) -> dict[str, Any]:

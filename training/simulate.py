@@ -93,7 +93,7 @@ def simulate(folders: list[Path], out: Path, *, generators: tuple[str, ...], per
     Args:
         largest: most photographs taken per folder (0: all), spread over the folder.
     """
-    people = [person for folder in folders for person in _some(find_people(folder), largest)]
+    people = [person for folder in folders for person in some(find_people(folder), largest)]
     mesh = FaceMesh(tracking=False, max_faces=2)
     rows: list[dict[str, Any]] = []
     refused = 0
@@ -116,8 +116,8 @@ def simulate(folders: list[Path], out: Path, *, generators: tuple[str, ...], per
              out)
 
 
-def _some(people: list[Person], largest: int) -> list[Person]:
-    """Whole persons only, in an order that has nothing to do with the file name."""
+def some(people: list[Person], largest: int) -> list[Person]:
+    """At most `largest` (0: all), whole persons only, in an order that no file name decides."""
     subjects = sorted({p.subject for p in people},
                       key=lambda name: hashlib.sha256(f'some {name}'.encode()).hexdigest())
     chosen = set(subjects[:largest] if largest else subjects)

@@ -2,15 +2,16 @@
 
 Writes the plots of docs/measurement.md and prints its figures. It never tunes
 what it reports on: people are split, and thresholds come from the package.
-Run: .venv/bin/python docs/studies/measurement_study.py --data ../shared/data
+Run: PYTHONPATH=. .venv/bin/python docs/studies/measurement_study.py --data ../shared/data
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stroke_side_monitor import norms_from_faces
+from stroke_side_monitor import norms_from_faces, resources
 from stroke_side_monitor.assessment import metrics, side
 from stroke_side_monitor.assessment.norms import Context, Norms
 from stroke_side_monitor.assessment.side import Evidence, SideRule
@@ -26,10 +27,13 @@ from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.norms_from_faces import Sample
 from stroke_side_monitor.perception import frame
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.simulation import palsy as palsies
 from stroke_side_monitor.simulation.face import FaceTruth, HeadMotion
 from stroke_side_monitor.simulation.portrait import Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
+from training import splits
+from training.simulate import find_people, some
 
 mpl.use('Agg')
 from matplotlib import pyplot as plt
@@ -37,6 +41,10 @@ from matplotlib import pyplot as plt
 FOLDS = 5
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 RULE = SideRule()
+# The classifier may contradict, but not support.
+WITHOUT_SUPPORT = replace(RULE, supported_on=RULE.mouth_on)
+# Congress people of whom the shipped classifier's pictures were drawn; docs/classifier.md.
+CONGRESS_DRAWN = 260
 
 
 @dataclass(frozen=True)
@@ -55,14 +63,20 @@ class Simulated:
 def main() -> None:
     """Run every part of the study."""
     options = _parse()
-    healthy = list(norms_from_faces.measure_folders(options.data))
-    simulated = list(simulate(options.data, options.people, options.seed))
+    classifier = SideClassifier(resources.model_path('side_classifier.tflite'))
+    healthy = list(norms_from_faces.measure_folders(options.data, classifier))
+    simulated = list(simulate(options.data, options.people, options.seed, classifier))
     fold = folds([person_key(sample) for sample in healthy])
-    strengths = held_out_strengths(healthy, [item.sample for item in simulated], fold)
-    healthy_strength, simulated_strength = strengths
-    report_healthy(healthy, healthy_strength)
-    report_simulated(simulated, simulated_strength)
-    report_separation(healthy, healthy_strength, simulated, simulated_strength)
+    evidence = held_out_evidence([*healthy, *(item.sample for item in simulated)], healthy, fold)
+    trained_on = people_trained_on(options.data)
+    for rule, name in ((WITHOUT_SUPPORT, 'WITHOUT the classifier\'s support'),
+                       (RULE, 'AS SHIPPED')):
+        strengths = np.array([side.evidence_strength(one, rule) for one in evidence])
+        healthy_strength, simulated_strength = np.split(strengths, [len(healthy)])
+        print(f'\n=== {name}')
+        report_healthy(healthy, healthy_strength, trained_on)
+        report_simulated(simulated, simulated_strength, trained_on)
+        report_separation(healthy, healthy_strength, simulated, simulated_strength)
     report_calibration(healthy, healthy_strength, simulated, simulated_strength, fold,
                        options.out)
     report_gain(simulated, options.out)
@@ -81,7 +95,21 @@ def folds(keys: Sequence[str]) -> dict[str, int]:
     return {people[index]: place % FOLDS for place, index in enumerate(order)}
 
 
-def simulate(data: Path, people: int, seed: int) -> list[Simulated]:
+def people_trained_on(data: Path) -> frozenset[str]:
+    """Keys of the people whose pictures the shipped classifier was trained on."""
+    drawn = [*find_people(data / 'london_faces'), *find_people(data / 'canada_faces'),
+             *some(find_people(data / 'congress_portraits'), CONGRESS_DRAWN)]
+    return frozenset(person.subject.replace('_', '/', 1) for person in drawn
+                     if splits.split_of(person.subject) == 'train')
+
+
+def to_report(sample: Sample) -> bool:
+    """Is this person of the half on which `supported_on` was not chosen?"""
+    name = 'half ' + person_key(sample).replace('/', '_', 1)
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 2 == 1
+
+
+def simulate(data: Path, people: int, seed: int, classifier: SideClassifier) -> list[Simulated]:
     """Ten stills of each person: five severities at rest and in a smile, all else at random."""
     finder = StillFaceFinder()
     rng = np.random.default_rng(seed)
@@ -90,14 +118,16 @@ def simulate(data: Path, people: int, seed: int) -> list[Simulated]:
         framed = person.framed(640, 480, 110.0)
         for exercise in ('rest', 'smile'):
             for severity in SEVERITIES:
-                item = _simulated(finder, framed, source, name, exercise, severity, rng)
+                item = _simulated(finder, framed, source, name, exercise, severity, rng,
+                                  classifier)
                 if item is not None:
                     done.append(item)
     return done
 
 
 def _simulated(finder: StillFaceFinder, person: Portrait, source: str, name: str, exercise: str,
-               severity: float, rng: np.random.Generator) -> Simulated | None:
+               severity: float, rng: np.random.Generator, classifier: SideClassifier
+               ) -> Simulated | None:
     pattern = ('central', 'peripheral')[int(rng.integers(2))]
     weak = (Side.LEFT, Side.RIGHT)[int(rng.integers(2))]
     patient = palsies.Palsy.of(weak, severity, pattern, natural=palsies.random_natural(rng))
@@ -105,7 +135,7 @@ def _simulated(finder: StillFaceFinder, person: Portrait, source: str, name: str
     rgb, truth = simulate_still(person, patient, exercise, float(rng.uniform(0.5, 1.0)),
                                 style=palsies.random_style(rng), head=head)
     rgb = camera_faults(rgb, rng, 0.6)
-    sample = norms_from_faces.measure(finder, rgb, source, name, 0)
+    sample = norms_from_faces.measure(finder, rgb, source, name, 0, classifier)
     if sample is None:
         return None
     direct = finder.look(rgb, 0.0).direct
@@ -128,34 +158,41 @@ def _portraits(data: Path, people: int) -> list[tuple[str, str, Portrait]]:
     return found[:people]
 
 
-def held_out_strengths(healthy: Sequence[Sample], simulated: Sequence[Sample],
-                       fold: dict[str, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Evidence strength of every sample by norms computed without that person."""
+def held_out_evidence(samples: Sequence[Sample], healthy: Sequence[Sample], fold: dict[str, int]
+                      ) -> list[Evidence]:
+    """Evidence of every sample by norms of the healthy ones, computed without that person."""
     norms = []
     for left_out in range(FOLDS):
         training = [sample for sample in healthy if fold[person_key(sample)] != left_out]
         norms.append(Norms({metric.name: norms_from_faces.fit(training, metric.name)
                             for metric in metrics.METRICS}))
 
-    def strength(sample: Sample) -> float:
+    def evidence(sample: Sample) -> Evidence:
         z = norms[fold[person_key(sample)]].z(sample.values, sample.context)
-        return side.evidence_strength(Evidence(side.mouth_score(z), side.eye_score(z)), RULE)
+        return Evidence(side.mouth_score(z), side.eye_score(z), sample.classifier)
 
-    return (np.array([strength(sample) for sample in healthy]),
-            np.array([strength(sample) for sample in simulated]))
+    return [evidence(sample) for sample in samples]
 
 
-def report_healthy(healthy: Sequence[Sample], strength: NDArray[np.float64]) -> None:
-    """False sides on healthy people."""
-    print('\nhealthy people called one-sided (Wilson 95 % interval)')
+def report_healthy(healthy: Sequence[Sample], strength: NDArray[np.float64],
+                   trained_on: frozenset[str]) -> None:
+    """False sides on healthy people: all, the half to report on, strangers to the classifier."""
+    print('\nhealthy people called one-sided (Wilson 95 %): all; the half on which supported_on '
+          'was not chosen; people on whom the classifier was not trained')
+    groups: tuple[Callable[[Sample], bool], ...] = (
+        lambda sample: True, to_report, lambda sample: person_key(sample) not in trained_on)
     for source in (*(source.name for source in norms_from_faces.SOURCES), 'all portraits'):
-        chosen = [index for index, sample in enumerate(healthy) if sample.scale == 0
-                  and (source in (sample.source, 'all portraits'))]
-        named = int((np.abs(strength[chosen]) >= RULE.mouth_on).sum())
-        print(f'  {source:16s} {share(named, len(chosen))}')
+        figures = []
+        for belongs in groups:
+            chosen = [index for index, sample in enumerate(healthy) if sample.scale == 0
+                      and source in (sample.source, 'all portraits') and belongs(sample)]
+            named = int((np.abs(strength[chosen]) >= RULE.mouth_on).sum())
+            figures.append(share(named, len(chosen)))
+        print(f'  {source:16s} {"; ".join(figures)}')
 
 
-def report_simulated(simulated: Sequence[Simulated], strength: NDArray[np.float64]) -> None:
+def report_simulated(simulated: Sequence[Simulated], strength: NDArray[np.float64],
+                     trained_on: frozenset[str]) -> None:
     """Side and share decided on simulated palsies."""
     print('\nSIMULATED palsies: side right of the decided; decided (Wilson 95 %)')
     rows: list[tuple[str, Callable[[Simulated], bool]]] = [
@@ -167,11 +204,17 @@ def report_simulated(simulated: Sequence[Simulated], strength: NDArray[np.float6
     rows += [(f'{exercise:5s} severity >= 0.5',
               lambda item, e=exercise: item.exercise == e and item.severity >= 0.5)
              for exercise in ('rest', 'smile')]
+    rows += [(f'{exercise:5s} severity >= 0.5, {group}',
+              lambda item, e=exercise, b=belongs: (
+                  item.exercise == e and item.severity >= 0.5 and b(item.sample)))
+             for exercise in ('rest', 'smile') for group, belongs in (
+                 ('half to report on', to_report),
+                 ('not trained on', lambda sample: person_key(sample) not in trained_on))]
     for name, chosen in rows:
         values = np.array([value * item.sign for value, item in zip(strength, simulated,
                                                                    strict=True) if chosen(item)])
         decided = np.abs(values) >= RULE.mouth_on
-        print(f'  {name:32s} {share(int((values[decided] > 0).sum()), int(decided.sum()))}   '
+        print(f'  {name:40s} {share(int((values[decided] > 0).sum()), int(decided.sum()))}   '
               f'{share(int(decided.sum()), len(values))}')
 
 
