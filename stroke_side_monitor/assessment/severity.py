@@ -20,6 +20,7 @@ EYE_NOT_MEASURED = 'eye_not_measured'
 NO_VALID_EXERCISE = 'no_valid_exercise'
 FEW_EXERCISES = 'few_exercises'
 SIDES_DISAGREE = 'exercises_disagree_on_side'
+NEAR_GRADE_BORDER = 'near_grade_border'
 
 NOT_ESTIMATED = -1
 
@@ -43,6 +44,8 @@ class SeverityParameters:
         `rest_penalty_span` (spec metrics 8).
     synkinesis_onset, synkinesis_full, synkinesis_penalty: points lost, linearly, as the
         weak eye's relative opening falls from onset to full (Sunnybrook subtracts 0..15 too).
+    border: an index from movement this near to the next grade may fall on either side when
+        the same face is measured again: one SD of simulated sessions (docs/clinical.md).
     index_error, ratio_error: what index and r may be off by; widens the estimated ranges.
     spared, lower_face_from, brow_spared_from, whole_face_to, upper_weak_from: cuts of
         the pattern (spec metrics 8).
@@ -64,6 +67,7 @@ class SeverityParameters:
     synkinesis_onset: float = 0.85
     synkinesis_full: float = 0.50
     synkinesis_penalty: float = 15.0
+    border: float = 4.0
     index_error: float = 10.0
     ratio_error: float = 0.10
     spared: float = 0.15
@@ -184,7 +188,7 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
         # The six grades are House-Brackmann's six, so the numbers carry over.
         house_brackmann_min=int(grade_of(min(index + parameters.index_error, 100.0), parameters)),
         house_brackmann_max=int(grade_of(max(index - parameters.index_error, 0.0), parameters)),
-        reasons=_limits(movements, parameters)
+        reasons=_limits(movements, index, parameters)
         + tuple(reason for reason in rest.reasons if reason != STATIC_ONLY))
     return _not_normal(estimate, unmoved) if unmoved else estimate
 
@@ -230,6 +234,13 @@ def grade_of(index: float, parameters: SeverityParameters = DEFAULTS) -> Grade:
         return Grade.UNKNOWN
     floors = (parameters.severe_floor, *parameters.grade_floors)
     return Grade(Grade.COMPLETE - bisect_right(floors, index))
+
+
+def bordering_grade(index: float, parameters: SeverityParameters = DEFAULTS) -> Grade:
+    """The grade across the nearest border when that is within `border` points, else UNKNOWN."""
+    grade = grade_of(index, parameters)
+    others = (grade_of(index + sign * parameters.border, parameters) for sign in (-1, 1))
+    return next((other for other in others if other is not grade), Grade.UNKNOWN)
 
 
 def _static_index(mouth_score: float, eye_score: float, parameters: SeverityParameters) -> float:
@@ -391,13 +402,14 @@ def _nihss(lower: float, upper: float) -> int:
     return 1 if min(lower, upper) < 0.85 else 0
 
 
-def _limits(movements: Mapping[str, _Movement], parameters: SeverityParameters
+def _limits(movements: Mapping[str, _Movement], index: float, parameters: SeverityParameters
             ) -> tuple[str, ...]:
     clear = [movement.asymmetry for movement in movements.values()
              if abs(movement.asymmetry) >= parameters.disagreement]
     return tuple(code for code, applies in (
         (FEW_EXERCISES, not {'smile', 'eye_close'} <= movements.keys()),
-        (SIDES_DISAGREE, bool(clear) and min(clear) < 0.0 < max(clear))) if applies)
+        (SIDES_DISAGREE, bool(clear) and min(clear) < 0.0 < max(clear)),
+        (NEAR_GRADE_BORDER, bordering_grade(index, parameters) is not Grade.UNKNOWN)) if applies)
 
 
 _NO_RANGE = (NOT_ESTIMATED, NOT_ESTIMATED)

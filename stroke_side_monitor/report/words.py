@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from stroke_side_monitor.assessment.severity import bordering_grade
 from stroke_side_monitor.assessment.terms import (
     Basis,
     Grade,
@@ -66,6 +67,7 @@ REASONS = {
     'no_valid_exercise': 'no exercise could be used', 'rest_only': 'no exercises were done',
     'few_exercises': 'smile and eye closure were not both done',
     'exercises_disagree_on_side': 'exercises point to different sides',
+    'near_grade_border': 'near the border of two grades',
     'mouth_not_measured': 'mouth not measured', 'eye_not_measured': 'eyes not measured'}
 
 LIMITS = (
@@ -228,8 +230,11 @@ def _list(movements: list[Movement]) -> str:
 def _index_sentence(session: SessionSummary) -> str:
     if math.isnan(session.index):
         return 'No symmetry index could be given.'
+    beyond = bordering_grade(session.index) if session.basis is Basis.DYNAMIC else Grade.UNKNOWN
+    border = '' if beyond is Grade.UNKNOWN or session.grade is Grade.UNKNOWN \
+        else f', near the border to {GRADES[beyond]}'
     return f'Symmetry index {session.index:.0f} of 100 ({BASES[session.basis]}): ' \
-           f'{GRADES[session.grade]}.'
+           f'{GRADES[session.grade]}{border}.'
 
 
 def _quality_sentence(session: SessionSummary) -> str:

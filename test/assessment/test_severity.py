@@ -8,6 +8,7 @@ import pytest
 from stroke_side_monitor.assessment.exercise import ExerciseResult
 from stroke_side_monitor.assessment.severity import (
     DEFAULTS,
+    bordering_grade,
     dynamic_severity,
     grade_of,
     movement_asymmetry,
@@ -272,6 +273,21 @@ def test_gentle_and_tight_closure_are_one_exercise():
 def test_exercises_that_name_opposite_sides_are_mentioned():
     results = [repetition('smile', 10.0, 4.0), repetition('eye_close', 4.0, 10.0)]
     assert 'exercises_disagree_on_side' in dynamic_severity(results, 0.0, 0.0).reasons
+
+
+@pytest.mark.parametrize(('ratio', 'beyond'), [
+    (0.40, Grade.UNKNOWN), (0.48, Grade.MILD), (0.52, Grade.MODERATE), (0.60, Grade.UNKNOWN),
+    (0.95, Grade.UNKNOWN), (0.93, Grade.NEAR_NORMAL)])
+def test_an_index_near_another_grade_says_so(ratio, beyond):
+    estimate = dynamic_severity(palsy({'smile': ratio, 'eye_close': ratio}), 0.0, 0.0)
+    assert ('near_grade_border' in estimate.reasons) == (beyond is not Grade.UNKNOWN)
+    assert bordering_grade(estimate.symmetry_index) is beyond
+
+
+def test_without_movement_no_border_is_spoken_of():
+    static = static_severity(1.5 + 8.5 * 0.32, 0.0)
+    assert bordering_grade(static.symmetry_index) is Grade.NEAR_NORMAL
+    assert static.reasons == ('rest_only',)
 
 
 def test_movement_asymmetry_is_positive_for_a_weak_left_and_mirrors_exactly():

@@ -53,6 +53,15 @@ def test_a_mirrored_session_is_about_the_other_side(record):
     assert mirrored == {(region, side.mirrored): level for (region, side), level in levels.items()}
 
 
+def test_an_index_near_the_next_grade_is_told(record):
+    session = summary(record(right=8.0, left=4.0))
+    for index, border in ((46.25, ''), (48.0, ', near the border to mild')):
+        told = ' '.join(words.paragraphs(dataclasses.replace(session, index=index), None))
+        assert f'(from commanded movements): moderate{border}.' in told
+    at_rest = dataclasses.replace(session, index=48.0, basis=Basis.STATIC)
+    assert 'border' not in ' '.join(words.paragraphs(at_rest, None))
+
+
 def test_without_exercises_the_session_says_so(record):
     session = summary(record(exercises=False))
     assert session.basis is Basis.STATIC
