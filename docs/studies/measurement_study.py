@@ -369,7 +369,7 @@ def share(hits: int, count: int) -> str:
     z, p = 1.96, hits / count
     centre = (p + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    low, high = 100 * (centre - half), 100 * (centre + half)
+    low, high = 100 * max(centre - half, 0.0), 100 * (centre + half)
     return f'{hits}/{count} = {100 * p:.1f} % [{low:.1f}, {high:.1f}]'
 
 
