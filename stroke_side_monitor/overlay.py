@@ -127,9 +127,12 @@ def caption(assessment: Assessment) -> tuple[str, str]:
     title = f'{_WORDS[side.side]}  ({100 * side.confidence:.0f} %)'
     if severity.grade is Grade.UNKNOWN:
         return title, _measured_words(assessment)
-    basis = 'static' if severity.basis is Basis.STATIC else 'in movement'
-    grade = severity.grade.name.replace('_', ' ').lower()
-    return title, (f'symmetry {severity.symmetry_index:.0f}/100, {grade} ({basis})   '
+    basis = 'at rest' if severity.basis is Basis.STATIC else 'in movement'
+    grade = f', {severity.grade.name.replace("_", " ").lower()}'
+    if severity.grade is Grade.NORMAL and side.side is not Side.NONE:
+        # The side may show where the index does not look, as in a smile: "normal" would mislead.
+        grade = ''
+    return title, (f'symmetry {severity.symmetry_index:.0f}/100{grade} ({basis})   '
                    + _measured_words(assessment))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor import overlay
-from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.assessment.terms import Grade, Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
@@ -60,6 +60,16 @@ def test_the_words_name_side_confidence_and_index(stills, left_weak):
     title, details = overlay.caption(stills.assess(left_weak, 0.0))
     assert title.startswith('LEFT side weaker')
     assert '/100' in details
+
+
+def test_beside_a_named_side_nothing_is_called_normal(stills, left_weak):
+    assessment = stills.assess(left_weak, 0.0)
+    normal = dataclasses.replace(assessment.severity, symmetry_index=95.0, grade=Grade.NORMAL)
+    weak = dataclasses.replace(assessment, severity=normal)
+    alike = dataclasses.replace(
+        weak, side=dataclasses.replace(assessment.side, side=Side.NONE))
+    assert 'symmetry 95/100 (at rest)' in overlay.caption(weak)[1]
+    assert 'symmetry 95/100, normal (at rest)' in overlay.caption(alike)[1]
 
 
 def test_unknown_says_why(stills):

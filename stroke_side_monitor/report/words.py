@@ -115,7 +115,8 @@ def headline(session: SessionSummary) -> str:
         return f'Symmetric within what healthy faces show{_at_rest(session)}.'
     words = {Side.LEFT: ' of the patient\'s left side', Side.RIGHT: ' of the patient\'s right side',
              Side.NONE: '', Side.UNKNOWN: ', side not determined'}[side]
-    name = GRADES[session.grade].capitalize()
+    # The index of a face may be normal although a side is weaker by a little.
+    name = 'Slight' if session.grade is Grade.NORMAL else GRADES[session.grade].capitalize()
     return f'{name} facial {"asymmetry" if side in (Side.NONE, Side.UNKNOWN) else "weakness"}' \
            f'{words}{_at_rest(session)}.'
 

@@ -45,6 +45,8 @@ def test_a_mirrored_session_is_about_the_other_side(record):
     assert right.movements[0].weaker is Side.RIGHT
     assert words.headline(left) == "Moderate facial weakness of the patient's left side."
     assert words.headline(right) == "Moderate facial weakness of the patient's right side."
+    slight = dataclasses.replace(left, grade=Grade.NORMAL)
+    assert words.headline(slight) == "Slight facial weakness of the patient's left side."
     assert "patient's left side reached, of the other: 50% in smiling." in ' '.join(
         words.paragraphs(left, None))
     levels, mirrored = region_levels(left), region_levels(right)
