@@ -320,7 +320,8 @@ def _not_normal(estimate: SeverityEstimate, unmoved: tuple[str, ...]) -> Severit
     return replace(
         estimate, grade=Grade.UNKNOWN, symmetry_index=math.nan, pattern=Pattern.UNKNOWN,
         nihss_min=NOT_ESTIMATED, nihss_max=NOT_ESTIMATED,
-        house_brackmann_min=NOT_ESTIMATED, house_brackmann_max=NOT_ESTIMATED)
+        house_brackmann_min=NOT_ESTIMATED, house_brackmann_max=NOT_ESTIMATED,
+        reasons=tuple(reason for reason in estimate.reasons if reason != NEAR_GRADE_BORDER))
 
 
 def _dynamic_index(movements: Mapping[str, _Movement], mouth_score: float, eye_score: float,

@@ -284,6 +284,13 @@ def test_an_index_near_another_grade_says_so(ratio, beyond):
     assert bordering_grade(estimate.symmetry_index) is beyond
 
 
+def test_what_is_not_graded_is_near_no_border():
+    results = [*palsy({'eye_close': 0.78}), unmoved('smile')]
+    estimate = dynamic_severity(results, 0.0, 0.0)
+    assert estimate.grade is Grade.UNKNOWN
+    assert 'near_grade_border' not in estimate.reasons
+
+
 def test_without_movement_no_border_is_spoken_of():
     static = static_severity(1.5 + 8.5 * 0.32, 0.0)
     assert bordering_grade(static.symmetry_index) is Grade.NEAR_NORMAL
