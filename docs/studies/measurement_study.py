@@ -189,6 +189,14 @@ def report_healthy(healthy: Sequence[Sample], strength: NDArray[np.float64],
             named = int((np.abs(strength[chosen]) >= RULE.mouth_on).sum())
             figures.append(share(named, len(chosen)))
         print(f'  {source:16s} {"; ".join(figures)}')
+    for source in norms_from_faces.SOURCES:
+        for scale, pixels in enumerate(norms_from_faces.RESAMPLED_INTEROCULAR_PX, start=1):
+            again = [abs(value) for value, sample in zip(strength, healthy, strict=True)
+                     if (sample.source, sample.scale) == (source.name, scale)]
+            if again:
+                named = sum(value >= RULE.mouth_on for value in again)
+                print(f'  {source.name:16s} seen again at {pixels:.0f} px between the eyes '
+                      f'{share(named, len(again))}')
 
 
 def report_simulated(simulated: Sequence[Simulated], strength: NDArray[np.float64],
