@@ -6,16 +6,35 @@ wants one thread for the life of a mesh.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
+from mediapipe.framework.formats import rect_pb2
+from mediapipe.python.solution_base import SolutionBase
 from mediapipe.python.solutions import face_detection as mediapipe_face_detection
 from mediapipe.python.solutions import face_mesh as mediapipe_face_mesh
 from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks
+
+
+@dataclass(frozen=True)
+class FaceRegion:
+    """The square, turned with the head, through which the mesh looks at one face.
+
+    column, row: its centre in pixels from the picture's top left corner; it may reach beyond
+        the picture.
+    side: its length in pixels.
+    rotation: of the head, radians, clockwise in the picture.
+    """
+
+    column: float
+    row: float
+    side: float
+    rotation: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,19 @@ class FaceLandmarks:
         """Area of the landmarks' bounding box in square pixels."""
         extent = np.ptp(self.points[:, :2], axis=0)
         return float(extent[0] * extent[1])
+
+    @property
+    def region(self) -> FaceRegion:
+        """Where to look at this face again: as MediaPipe follows a face from frame to frame.
+
+        That is its graph FaceLandmarkLandmarksToRoi: level with the outer canthi, half as large
+        again as the longer side of the landmarks' bounding box.
+        """
+        pixels = self.pixels()
+        (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
+        across, down = pixels[landmarks.OUTER_CANTHUS_LEFT] - pixels[landmarks.OUTER_CANTHUS_RIGHT]
+        return FaceRegion((left + right) / 2, (top + bottom) / 2,
+                          1.5 * max(right - left, bottom - top), math.atan2(down, across))
 
     def within(self, left: int, top: int, width: int, height: int) -> FaceLandmarks:
         """The same face in the coordinates of a larger picture of which this one was cut out.
@@ -106,6 +138,21 @@ class FaceMesh:
         self._mesh.close()
 
 
+@dataclass(frozen=True)
+class FaceDetection:
+    """One face that a detector found: its box, and the region for the mesh."""
+
+    box: Box
+    region: FaceRegion
+
+    def within(self, left: int, top: int) -> FaceDetection:
+        """The same face in a larger picture; arguments as for FaceLandmarks.within."""
+        box_left, box_top, box_right, box_bottom = self.box
+        return FaceDetection(
+            (box_left + left, box_top + top, box_right + left, box_bottom + top),
+            replace(self.region, column=self.region.column + left, row=self.region.row + top))
+
+
 class FaceDetector:
     """MediaPipe's face detectors: where faces are, without their landmarks."""
 
@@ -119,25 +166,70 @@ class FaceDetector:
         self._far = far
         self._detector: Any = None
 
-    def boxes(self, rgb: NDArray[np.uint8], *, through_mirror: bool = False) -> tuple[Box, ...]:
-        """Boxes of all faces in the picture, largest first; arguments as for FaceMesh.detect."""
+    def detect(self, rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """All faces in a picture, uint8 (H, W, 3), largest box first."""
         if self._detector is None:
             self._detector = mediapipe_face_detection.FaceDetection(model_selection=int(self._far))
         height, width = rgb.shape[:2]
-        seen = cv2.flip(rgb, 1) if through_mirror else np.ascontiguousarray(rgb)
-        found: Any = self._detector.process(seen)
-        boxes = [_to_box(detection.location_data.relative_bounding_box, width, height)
+        found: Any = self._detector.process(np.ascontiguousarray(rgb))
+        faces = [_to_detection(detection.location_data, width, height)
                  for detection in found.detections or ()]
-        if through_mirror:
-            boxes = [(width - right, top, width - left, bottom)
-                     for left, top, right, bottom in boxes]
-        return tuple(sorted(boxes, key=box_area, reverse=True))
+        return tuple(sorted(faces, key=lambda face: box_area(face.box), reverse=True))
+
+    def boxes(self, rgb: NDArray[np.uint8], *, through_mirror: bool = False) -> tuple[Box, ...]:
+        """Boxes of all faces in the picture, largest first; arguments as for FaceMesh.detect."""
+        if not through_mirror:
+            return tuple(face.box for face in self.detect(rgb))
+        width = rgb.shape[1]
+        flipped: NDArray[Any] = cv2.flip(rgb, 1)
+        return tuple((width - right, top, width - left, bottom)
+                     for left, top, right, bottom in self.boxes(flipped))
 
     def close(self) -> None:
         """Release the graph, if there is one."""
         if self._detector is not None:
             self._detector.close()
             self._detector = None
+
+
+class RegionMesh:
+    """FaceMesh without its own detector: landmarks of the face in a region that is known.
+
+    On the region that FaceDetector gives, the landmarks are those of FaceMesh on a still.
+    """
+
+    _GRAPH = """
+        input_stream: "image"
+        input_stream: "region"
+        input_side_packet: "with_attention"
+        output_stream: "landmarks"
+        node {
+          calculator: "FaceLandmarkCpu"
+          input_stream: "IMAGE:image"
+          input_stream: "ROI:region"
+          input_side_packet: "WITH_ATTENTION:with_attention"
+          output_stream: "LANDMARKS:landmarks"
+        }
+    """
+
+    def __init__(self) -> None:
+        """Load the mesh."""
+        self._graph = SolutionBase(graph_config=self._GRAPH, side_inputs={'with_attention': True})
+
+    def look(self, rgb: NDArray[np.uint8], region: FaceRegion) -> FaceLandmarks | None:
+        """Landmarks of the face in that region of a picture, uint8 (H, W, 3); None without one."""
+        height, width = rgb.shape[:2]
+        result: Any = self._graph.process({
+            'image': np.ascontiguousarray(rgb),
+            'region': rect_pb2.NormalizedRect(
+                x_center=region.column / width, y_center=region.row / height,
+                width=region.side / width, height=region.side / height,
+                rotation=region.rotation)})
+        return None if result.landmarks is None else _to_landmarks(result.landmarks, width, height)
+
+    def close(self) -> None:
+        """Release the graph. The mesh cannot be used afterwards."""
+        self._graph.close()
 
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels from the top left corner
@@ -149,11 +241,18 @@ def box_area(box: Box) -> int:
     return max(right - left, 0) * max(bottom - top, 0)
 
 
-def _to_box(relative: Any, width: int, height: int) -> Box:
+def _to_detection(found: Any, width: int, height: int) -> FaceDetection:
+    relative = found.relative_bounding_box
     left, top = relative.xmin * width, relative.ymin * height
-    right, bottom = left + relative.width * width, top + relative.height * height
-    return (max(round(left), 0), max(round(top), 0),
-            min(round(right), width), min(round(bottom), height))
+    across, down = relative.width * width, relative.height * height
+    box = (max(round(left), 0), max(round(top), 0),
+           min(round(left + across), width), min(round(top + down), height))
+    # As in MediaPipe's graph FaceDetectionFrontDetectionToRoi: level with the eyes, half as
+    # large again as the longer side of the box.
+    right_eye, left_eye = found.relative_keypoints[:2]
+    rotation = math.atan2((left_eye.y - right_eye.y) * height, (left_eye.x - right_eye.x) * width)
+    return FaceDetection(box, FaceRegion(
+        left + across / 2, top + down / 2, 1.5 * max(across, down), rotation))
 
 
 # How protobuf writes one landmark with x, y and z and nothing else: the message's

@@ -1,16 +1,18 @@
 """Looks at each frame with as few mesh passes as give an unbiased opinion of the face.
 
 FaceMesh is not mirror-equivariant: it errs differently on a picture and on its
-mirror image. On a still both are looked at. On video two trackers take turns,
-one of them seeing mirrored frames, so that each frame costs one pass and
-neighbouring frames cancel each other's bias. It never averages or measures.
+mirror image. On a still both are looked at, after one search for the face. On
+video two trackers take turns, one of them seeing mirrored frames, so that each
+frame costs one pass and neighbouring frames cancel each other's bias. It never
+averages or measures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,9 +20,12 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor.perception.face_mesh import (
     Box,
+    FaceDetection,
     FaceDetector,
     FaceLandmarks,
     FaceMesh,
+    FaceRegion,
+    RegionMesh,
     box_area,
 )
 
@@ -57,59 +62,86 @@ NOTHING = Sighting(None, None)
 
 
 class StillFaceFinder:
-    """Both passes on every picture; pictures are unrelated."""
+    """Two looks at every picture; pictures are unrelated.
+
+    Of a picture and its mirror image always the same one is searched, and the look at the other
+    starts from what the first one saw: so a mirrored picture gives the mirrored result bit for
+    bit.
+    """
 
     MAX_FACES = 4
 
     def __init__(self) -> None:
-        self._mesh = FaceMesh(tracking=False, max_faces=self.MAX_FACES)
-        self._far = FaceDetector(far=True)
+        self._mesh = RegionMesh()
+        self._near, self._far = FaceDetector(), FaceDetector(far=True)
 
     def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
         """Find the largest face of one picture, uint8 (H, W, 3); the stamp is not used.
 
-        Both passes must see the face, else neither counts: one opinion alone
+        Both looks must see the face, else neither counts: one opinion alone
         would favour a side.
         """
-        direct, rival = self._look_one_way(rgb)
-        mirrored, mirrored_rival = self._look_one_way(np.ascontiguousarray(rgb[:, ::-1]))
-        if direct is None or mirrored is None:
-            return NOTHING
-        return Sighting(direct, mirrored.mirrored(), max(rival, mirrored_rival), same_face=False)
+        flipped: NDArray[Any] = cv2.flip(rgb, 1)
+        through_mirror = _right_half_is_brighter(rgb)
+        searched, other = (flipped, rgb) if through_mirror else (rgb, flipped)
+        for faces in self._search(searched):
+            seen = self._seen(searched, faces)
+            again = self._mesh.look(other, seen[0].mirrored().region) if seen else None
+            if again is not None:
+                direct, mirrored = (again, seen[0]) if through_mirror else (seen[0], again)
+                return Sighting(direct, mirrored.mirrored(),
+                                _rival([face.box_area for face in seen]), same_face=False)
+        return NOTHING
 
     def reset(self) -> None:
         """Nothing is remembered between pictures."""
 
     def close(self) -> None:
-        """Release the mesh."""
+        """Release mesh and detectors."""
         self._mesh.close()
+        self._near.close()
         self._far.close()
 
-    def _look_one_way(self, rgb: NDArray[np.uint8]) -> tuple[FaceLandmarks | None, float]:
-        """The largest face, and the next one's share of its area."""
-        faces = self._mesh.detect(rgb)
-        if faces:
-            return faces[0], _rival([face.box_area for face in faces])
-        return self._look_closer(rgb)
+    def _seen(self, rgb: NDArray[np.uint8], faces: Sequence[FaceDetection]
+              ) -> list[FaceLandmarks]:
+        """Those in which the mesh sees a face too, largest first."""
+        looks = [self._mesh.look(rgb, face.region) for face in faces]
+        return sorted([face for face in looks if face is not None],
+                      key=lambda face: face.box_area, reverse=True)
 
-    def _look_closer(self, rgb: NDArray[np.uint8]) -> tuple[FaceLandmarks | None, float]:
-        # The mesh's own detector misses faces that are small in the picture, and faces that
-        # overfill it: those only show within a margin.
-        height, width = rgb.shape[:2]
-        for margin in (0, round(self._MARGIN * max(height, width))):
-            padded = np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)))
-            boxes = self._far.boxes(padded)
-            if boxes:
-                left, top, right, bottom = _widened(boxes[0], self._SURROUND)
-                faces = self._mesh.detect(padded[top:bottom, left:right])
-                if faces:
-                    return (faces[0].within(left - margin, top - margin, width, height),
-                            _rival([box_area(box) for box in boxes]))
-        return None, 0.0
+    def _search(self, rgb: NDArray[np.uint8]) -> Iterator[Sequence[FaceDetection]]:
+        """Faces in the picture, largest first, by ever more costly ways."""
+        yield self._refined(rgb, self._near.detect(rgb))
+        # Faces that are small in the picture, and those that overfill it: they only show
+        # within a margin.
+        yield self._refined(rgb, self._far.detect(rgb))
+        margin = round(self._MARGIN * max(rgb.shape[:2]))
+        padded = np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)))
+        yield [face.within(-margin, -margin)
+               for face in self._refined(padded, self._far.detect(padded))]
 
-    # Of the picture's longer side, and of the face's box.
-    _MARGIN = 0.3
-    _SURROUND = 0.6
+    def _refined(self, rgb: NDArray[np.uint8], faces: Sequence[FaceDetection]
+                 ) -> list[FaceDetection]:
+        """The faces, the small ones as the near detector finds them in a cut, if it does.
+
+        A detector sees the whole picture at 128 or 192 px: of a small face it knows the place
+        only coarsely, and a region that lies askew moves the landmarks.
+        """
+        refined = []
+        for face in faces[:self.MAX_FACES]:
+            left, top, right, bottom = face.box
+            if max(right - left, bottom - top) >= self._SMALL * max(rgb.shape[:2]):
+                refined.append(face)
+                continue
+            left, top, right, bottom = _widened(face.box, self._SURROUND)
+            nearby = [one.within(left, top)
+                      for one in self._near.detect(rgb[top:bottom, left:right])]
+            # The cut may hold a neighbour too.
+            refined += [one for one in nearby if _is_centred_in(face.box, one.region)][:1]
+        return refined
+
+    # Of the picture's longer side twice, and of the face's box.
+    _MARGIN, _SMALL, _SURROUND = 0.3, 0.25, 0.6
 
 
 class VideoFaceTracker:
@@ -318,6 +350,11 @@ def _widened(box: Box, share: float) -> Box:
     return max(left - reach, 0), max(top - reach, 0), right + reach, bottom + reach
 
 
+def _is_centred_in(box: Box, region: FaceRegion) -> bool:
+    left, top, right, bottom = box
+    return left <= region.column <= right and top <= region.row <= bottom
+
+
 def _rival(areas: Sequence[float]) -> float:
     """Area of the second largest relative to the largest, 0 when there is none."""
     return areas[1] / areas[0] if len(areas) > 1 and areas[0] > 0 else 0.0
@@ -343,5 +380,10 @@ def _inside(face: FaceLandmarks, box: Box) -> bool:
 
 
 def _right_half_is_brighter(rgb: NDArray[np.uint8]) -> bool:
+    """Of a picture and its mirror image True for the one and False for the other."""
     half = rgb.shape[1] // 2
-    return int(rgb[:, -half:].sum(dtype=np.int64)) > int(rgb[:, :half].sum(dtype=np.int64))
+    some = rgb[::8]  # every eighth row tells as well
+    right, left = (sum(cv2.sumElems(part)) for part in (some[:, -half:], some[:, :half]))
+    if right == left:
+        return bool(cv2.flip(rgb, 1).tobytes() < rgb.tobytes())
+    return right > left

@@ -6,7 +6,7 @@ import pytest
 
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.perception import face_mesh
-from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceMesh
+from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceMesh, RegionMesh
 
 
 @pytest.fixture(scope='module')
@@ -14,6 +14,20 @@ def mesh():
     mesh = FaceMesh(tracking=False, max_faces=4)
     yield mesh
     mesh.close()
+
+
+@pytest.fixture(scope='module')
+def region_mesh():
+    mesh = RegionMesh()
+    yield mesh
+    mesh.close()
+
+
+@pytest.fixture(scope='module')
+def detector():
+    detector = FaceDetector()
+    yield detector
+    detector.close()
 
 
 def flipped(picture):
@@ -85,12 +99,64 @@ def test_no_face_is_no_face(mesh):
     assert mesh.detect(np.full((240, 320, 3), 128, np.uint8)) == ()
 
 
-def test_detector_boxes_mirror_exactly(astronaut):
-    detector = FaceDetector()
+def test_detector_boxes_mirror_exactly(detector, astronaut):
     boxes = detector.boxes(astronaut)
     of_flipped = detector.boxes(flipped(astronaut), through_mirror=True)
-    detector.close()
     width = astronaut.shape[1]
     assert len(boxes) == 1
     assert [(width - right, top, width - left, bottom)
             for left, top, right, bottom in of_flipped] == list(boxes)
+
+
+def turned(picture, degrees):
+    """The head turned about the face's middle."""
+    return cv2.warpAffine(picture, cv2.getRotationMatrix2D((225, 120), degrees, 1.0), (512, 400))
+
+
+@pytest.mark.parametrize('degrees', [-15, 0, 15])
+def test_the_mesh_sees_in_a_detected_region_what_it_sees_on_a_still(
+        mesh, region_mesh, detector, astronaut, degrees):
+    picture = turned(astronaut, degrees)
+    expected, = mesh.detect(picture)
+    detection, = detector.detect(picture)
+    found = region_mesh.look(picture, detection.region)
+    assert np.abs(found.points - expected.points).max() < 0.02
+    assert (found.width, found.height) == (512, 400)
+
+
+@pytest.mark.parametrize('degrees', [-15, 0, 15])
+def test_landmarks_tell_where_to_look_again(region_mesh, detector, astronaut, degrees):
+    picture = turned(astronaut, degrees)
+    detection, = detector.detect(picture)
+    seen = region_mesh.look(picture, detection.region)
+    tracking = FaceMesh(tracking=True)
+    tracking.detect(picture)
+    followed, = tracking.detect(picture)  # from the landmarks of the frame before
+    tracking.close()
+    assert np.abs(region_mesh.look(picture, seen.region).points - followed.points).max() < 0.02
+    assert np.abs(seen.points - followed.points).max() > 0.2
+
+
+@pytest.mark.parametrize('degrees', [-15, 0, 15])
+def test_mirrored_landmarks_tell_where_the_face_is_in_the_mirror(
+        region_mesh, detector, astronaut, degrees):
+    picture = turned(astronaut, degrees)
+    detection, = detector.detect(picture)
+    direct = region_mesh.look(picture, detection.region)
+    through = region_mesh.look(flipped(picture), direct.mirrored().region).mirrored()
+    width = np.ptp(direct.points[:, 0])
+    assert np.abs(direct.points[:, :2] - through.points[:, :2]).max() < 0.06 * width
+
+
+def test_a_detection_in_a_cut_is_told_in_the_whole_picture(detector, astronaut):
+    cut, = detector.detect(astronaut[20:400, 50:450])
+    whole = cut.within(50, 20)
+    assert whole.region.column == cut.region.column + 50
+    assert whole.region.row == cut.region.row + 20
+    assert (whole.region.side, whole.region.rotation) == (cut.region.side, cut.region.rotation)
+    assert np.array_equal(np.subtract(whole.box, cut.box), [50, 20, 50, 20])
+
+
+def test_a_region_without_a_face_shows_none(region_mesh, detector, astronaut):
+    detection, = detector.detect(astronaut)
+    assert region_mesh.look(np.full_like(astronaut, 128), detection.region) is None
