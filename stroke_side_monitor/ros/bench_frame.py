@@ -115,29 +115,6 @@ def measure(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, Any]:
             'ratio_to_floor': frame / bare}
 
 
-def measure_stills(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, float]:
-    """Pictures per second of one `assess` job without reading files, and of bare FaceMesh.
-
-    Medians over `count` pictures, in turns. The job looks twice at each picture, as it is and
-    through a mirror; bare FaceMesh in static mode looks once.
-    """
-    pipeline = Pipeline(PipelineSettings(), video=False)
-    bare: Any = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True)
-    times: dict[str, list[float]] = {'assess': [], 'mesh': []}
-    for number in tqdm(range(count), desc='stills', unit='picture', disable=None):
-        rgb = frames[number % len(frames)]
-        looks = {'assess': lambda rgb=rgb: pipeline.assess(rgb, 0.0),
-                 'mesh': lambda rgb=rgb: bare.process(rgb)}
-        for name in sorted(looks, reverse=bool(number % 2)):
-            start = time.perf_counter()
-            looks[name]()
-            times[name].append(time.perf_counter() - start)
-    pipeline.close()
-    bare.close()
-    assess, mesh = (float(np.median(times[name][count // 10:])) for name in ('assess', 'mesh'))
-    return {'assess_per_s': 1 / assess, 'mesh_per_s': 1 / mesh, 'ratio': mesh / assess}
-
-
 def _of_cycles(times: Sequence[float]) -> float:
     """Median over cycles of the mean frame."""
     whole = len(times) // _CYCLE * _CYCLE
