@@ -45,8 +45,10 @@ def test_every_frame_gets_one_output_set_with_its_own_header(robot, right_weak, 
     for message in sent:
         robot.answer_to(message)
     for outputs in (robot.sides, robot.severities, robot.asymmetries):
-        assert [output.header for output in outputs] == [message.header for message in sent]
-        assert outputs[0].header.frame_id == 'head_camera'
+        # On a busy machine the watchdog may speak in between; it answers no frame.
+        answers = [output.header for output in outputs if 'no_image' not in output.reasons]
+        assert answers == [message.header for message in sent]
+        assert answers[0].frame_id == 'head_camera'
 
 
 def test_losing_the_face_publishes_unknown_with_its_reason_at_once(robot, right_weak, nobody):
