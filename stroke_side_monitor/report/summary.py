@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
 
@@ -131,20 +131,19 @@ class SessionSummary:
 
 def summarise(session: RecordedSession) -> SessionSummary:
     """Figures of one session; one without any frame has an UNKNOWN side and no seconds."""
+    session = _from_zero(session)
     frames = session.of_kind('frame')
-    first_s = frames[0]['stamp_s'] if frames else 0.0
-    bands = tuple(
-        Band(line['exercise'], line['start_s'] - first_s, line['stamp_s'] - first_s, line['valid'])
-        for line in session.of_kind('exercise'))
-    seconds = _seconds(frames, first_s)
+    bands = tuple(Band(line['exercise'], line['start_s'], line['stamp_s'], line['valid'])
+                  for line in session.of_kind('exercise'))
+    seconds = _seconds(frames)
     assessed = [frame for frame in frames if frame['assessed']]
-    resting = [frame for frame in assessed if not _within(frame['stamp_s'] - first_s, bands)]
+    resting = [frame for frame in assessed if not _within(frame['stamp_s'], bands)]
     side, share = _side([second for second in seconds
                          if not _within(second.time_s + 0.5, bands)])
     verdict = _verdict(assessed, resting, exercised=bool(bands))
     return SessionSummary(
         name=session.folder.name, patient_key=session.patient_key, started=session.started,
-        duration_s=frames[-1]['stamp_s'] - first_s if frames else 0.0,
+        duration_s=frames[-1]['stamp_s'] if frames else 0.0,
         seconds=seconds, bands=bands, movements=_movements(session.of_kind('exercise')),
         side=side, side_share=share,
         mouth_score=_median(frame['M'] for frame in resting),
@@ -162,8 +161,7 @@ def summarise(session: RecordedSession) -> SessionSummary:
         / len(assessed) if assessed else 0.0,
         lost=tuple(Counter(reason for frame in frames if not frame['assessed']
                            for reason in frame['reasons']).most_common()),
-        events=tuple((str(line['name']), line['stamp_s'] - first_s)
-                     for line in session.of_kind('event')),
+        events=tuple((str(line['name']), line['stamp_s']) for line in session.of_kind('event')),
         damaged=session.damaged,
         versions=tuple(session.metadata['versions'].items()))
 
@@ -210,10 +208,37 @@ def _within(time_s: float, bands: Iterable[Band]) -> bool:
     return any(band.start_s <= time_s <= band.end_s + 1.0 for band in bands)
 
 
-def _seconds(frames: Sequence[Record], first_s: float) -> tuple[Second, ...]:
+# Seconds. What seems longer is a clock that was set, or a break that no plot should show.
+_LONGEST_PAUSE_S = 600.0
+
+
+def _from_zero(session: RecordedSession) -> RecordedSession:
+    """The session with all its times counted from its first frame.
+
+    Where the frames' clock goes back or leaps, the session goes on from where it was.
+    """
+    shift_s = last_s = math.nan
+    lines = []
+    for line in session.lines:
+        stamp_s = line['stamp_s']
+        if line['kind'] == 'frame':
+            if math.isnan(last_s):
+                shift_s = stamp_s
+            elif not 0.0 <= stamp_s - last_s <= _LONGEST_PAUSE_S:
+                shift_s += stamp_s - last_s
+            last_s = stamp_s
+        # What comes before the first frame happens at zero.
+        shift = stamp_s if math.isnan(shift_s) else shift_s
+        times: Record = {name: line[name] - shift
+                         for name in ('stamp_s', 'start_s') if name in line}
+        lines.append({**line, **times})
+    return replace(session, lines=tuple(lines))
+
+
+def _seconds(frames: Sequence[Record]) -> tuple[Second, ...]:
     groups: dict[int, list[Record]] = {}
     for frame in frames:
-        groups.setdefault(math.floor(frame['stamp_s'] - first_s), []).append(frame)
+        groups.setdefault(math.floor(frame['stamp_s']), []).append(frame)
     return tuple(_second(float(number), group) for number, group in sorted(groups.items()))
 
 

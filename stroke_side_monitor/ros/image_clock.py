@@ -28,6 +28,11 @@ class ImageClock:
         self.seconds = 0.0
         self._stamp_s = self._arrived_s = math.nan
 
+    @property
+    def running(self) -> bool:
+        """False before the first image, and after a reset until the next one."""
+        return not math.isnan(self._stamp_s)
+
     def take(self, stamp_s: float, arrived_s: float) -> bool:
         """Take the next image; True when the camera's clock went back.
 
@@ -40,7 +45,7 @@ class ImageClock:
         went_back = False
         if stamp_s == self._stamp_s:
             self.seconds += arrived_s - self._arrived_s
-        elif math.isnan(self._stamp_s):
+        elif not self.running:
             self.seconds = stamp_s
         else:
             went_back = stamp_s < self._stamp_s or stamp_s < self.seconds - _TOLERANCE_S

@@ -98,6 +98,23 @@ def test_a_departure_from_the_personal_baseline_is_told(record):
     assert "50% of the assessed pictures the face differed from this patient's" in told
 
 
+@pytest.mark.parametrize('stamp_s', [0.0, 1.7e9])
+def test_a_clock_that_leaps_takes_no_session_time(record, stamp_s):
+    # A monitor waiting for its camera, or a robot whose clock is set while it films.
+    folder = record()
+    lines = folder / 'session.jsonl'
+    frames = lines.read_text().splitlines(keepends=True)
+    before = summary(folder)
+    leapt = [re.sub(r'"stamp_s":[0-9.]+', f'"stamp_s":{stamp_s}', frames[0])] * 3
+    lines.write_text('{"name":"reset","kind":"event","stamp_s":0.0}\n' + ''.join(leapt + frames))
+    after = summary(folder)
+    assert after.duration_s == pytest.approx(before.duration_s)
+    assert after.events == (('reset', 0.0),)
+    assert [band.start_s for band in after.bands] == [
+        pytest.approx(band.start_s) for band in before.bands]
+    assert len(after.seconds) == len(before.seconds)
+
+
 def test_an_empty_session_is_unknown_and_breaks_nothing(tmp_path):
     recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=print)
     recorder.close()

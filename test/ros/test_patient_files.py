@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 
 from stroke_side_monitor.assessment.baseline import REST_NEEDED_S
 from stroke_side_monitor.patient_files.session_record import read_session
+from stroke_side_monitor.report.summary import summarise
 from stroke_side_msgs.msg import AffectedSide, ExerciseCue
 
 
@@ -55,6 +56,25 @@ def test_a_session_and_a_baseline_are_kept_when_asked(tmp_path, right_weak):
         answer = robot.watch(right_weak)
         assert answer.side == answer.RIGHT
         assert 'baseline_alarm' not in answer.reasons
+
+
+def test_waiting_for_the_camera_leaves_no_frame_in_the_record(tmp_path, right_weak):
+    with MonitorProcess(tmp_path / 'log', namespace='waiting', record_session=tmp_path,
+                        stale_timeout_s=0.2) as monitor, Robot('waiting') as robot:
+        robot.until_connected()
+        robot.until_withdrawn('no_image')
+        robot.watch(right_weak)
+        robot.until_withdrawn('no_image')
+        robot.reset()
+        robot.until(lambda: robot.sides[-1].header.stamp.sec == 0, 'a withdrawal after the reset')
+        robot.watch(right_weak)
+        assert monitor.stop() == 0, monitor.log
+    folder, = (path for path in tmp_path.iterdir() if path.is_dir())
+    session = read_session(folder)
+    frames = session.of_kind('frame')
+    assert min(frame['stamp_s'] for frame in frames) > 1000.0
+    assert 'no_image' in {reason for frame in frames for reason in frame['reasons']}
+    assert summarise(session).duration_s < 10.0
 
 
 def test_without_a_folder_nothing_is_enrolled_or_written(robot, right_weak):
