@@ -10,18 +10,20 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from itertools import takewhile
 
 _NODES = {'monitor': 'Monitor', 'patient': 'Patient', 'camera': 'Camera'}
 
 
 def monitor() -> int:
     """Run the monitor until SIGINT or SIGTERM; the exit status."""
-    return _run('monitor')
+    return _run('monitor', sys.argv[1:])
 
 
 def patient() -> int:
     """Run the simulated patient until it is stopped or, with loop:=false, the session is over."""
-    return _run('patient')
+    return _run('patient', sys.argv[1:])
 
 
 def main() -> int:
@@ -30,16 +32,41 @@ def main() -> int:
     if name not in _NODES:
         sys.stderr.write(f'give the node to start: {", ".join(_NODES)}\n')
         return 2
-    return _run(name)
+    return _run(name, sys.argv[2:])
 
 
-def _run(name: str) -> int:
+def _run(name: str, arguments: Sequence[str]) -> int:
+    # What stands before is no business of ROS, which passes over it in silence.
+    own = list(takewhile('--ros-args'.__ne__, arguments))
+    if not {'-h', '--help'}.isdisjoint(own):
+        sys.stdout.write(_help(name))
+        return 0
+    if own:
+        sys.stderr.write(f'{name}: {own[0]!r} means nothing here; give parameters as '
+                         '--ros-args -p NAME:=VALUE\n')
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_at_once)
     node = importlib.import_module(f'stroke_side_monitor.ros.{name}')
     process = importlib.import_module('stroke_side_monitor.ros.process')
     status: int = process.run(getattr(node, _NODES[name]))
     return status
+
+
+# Where each node's parameters are described.
+_DESCRIBED_IN = {'monitor': ('parameters', 'TABLE'), 'patient': ('patient', 'PARAMETERS')}
+
+
+def _help(name: str) -> str:
+    told = [f'usage: {name} [--ros-args [-p PARAMETER:=VALUE ...] [-r TOPIC:=OTHER ...] '
+            '[--params-file FILE]]']
+    if name in _DESCRIBED_IN:
+        module, table = _DESCRIBED_IN[name]
+        parameters = getattr(importlib.import_module(f'stroke_side_monitor.ros.{module}'), table)
+        told += ['parameters:', *(
+            f'  {one.name}: {one.text} ({", ".join(filter(None, (one.type_name, one.allowed)))}; '
+            f'default {one.default!r})' for one in parameters)]
+    return '\n'.join(told) + '\n'
 
 
 def _end_at_once(*_: object) -> None:

@@ -80,6 +80,23 @@ def test_a_node_that_there_is_not_is_answered_with_those_there_are(start_process
     assert capfd.readouterr().err == 'give the node to start: monitor, patient, camera\n'
 
 
+def test_what_ros_would_pass_over_in_silence_is_refused(start_process, capfd):
+    words = ('-m', 'stroke_side_monitor.ros', 'patient', 'severity:=0.6', '--ros-args')
+    assert start_process(*words).wait(60) == 2
+    assert capfd.readouterr().err == "patient: 'severity:=0.6' means nothing here; give " \
+        'parameters as --ros-args -p NAME:=VALUE\n'
+
+
+@pytest.mark.parametrize('name', __main__._NODES)
+def test_help_is_given_without_starting_anything(start_process, name):
+    told, _ = (process := start_process('-m', 'stroke_side_monitor.ros', name, '--help')
+               ).communicate(timeout=60)
+    assert process.returncode == 0
+    assert told.startswith(f'usage: {name} [--ros-args ')
+    assert ('input_mirrored' in told) == (name == 'monitor')
+    assert ('synkinesis' in told) == (name == 'patient')
+
+
 def test_an_unreadable_parameter_file_is_named(tmp_path):
     bad = tmp_path / 'bad.yaml'
     bad.write_text('monitor: [')
