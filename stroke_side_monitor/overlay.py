@@ -128,10 +128,9 @@ def caption(assessment: Assessment) -> tuple[str, str]:
     if severity.grade is Grade.UNKNOWN:
         return title, _measured_words(assessment)
     basis = 'at rest' if severity.basis is Basis.STATIC else 'in movement'
-    grade = f', {severity.grade.name.replace("_", " ").lower()}'
-    if severity.grade is Grade.NORMAL and side.side is not Side.NONE:
-        # The side may show where the index does not look, as in a smile: "normal" would mislead.
-        grade = ''
+    # The side may show where the index does not look, as in a smile: "normal" would mislead.
+    misleading = severity.grade is Grade.NORMAL and side.side is not Side.NONE
+    grade = '' if misleading else f', {severity.grade.name.replace("_", " ").lower()}'
     return title, (f'symmetry {severity.symmetry_index:.0f}/100{grade} ({basis})   '
                    + _measured_words(assessment))
 

@@ -188,9 +188,13 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
         # The six grades are House-Brackmann's six, so the numbers carry over.
         house_brackmann_min=int(grade_of(min(index + parameters.index_error, 100.0), parameters)),
         house_brackmann_max=int(grade_of(max(index - parameters.index_error, 0.0), parameters)),
-        reasons=_limits(movements, index, parameters)
+        reasons=_limits(movements, parameters)
         + tuple(reason for reason in rest.reasons if reason != STATIC_ONLY))
-    return _not_normal(estimate, unmoved) if unmoved else estimate
+    if unmoved:
+        estimate = _not_normal(estimate, unmoved)
+    if bordering_grade(estimate.symmetry_index, parameters):
+        estimate = replace(estimate, reasons=(*estimate.reasons, NEAR_GRADE_BORDER))
+    return estimate
 
 
 def pooled_ratios(results: Sequence[ExerciseResult], parameters: SeverityParameters = DEFAULTS
@@ -320,8 +324,7 @@ def _not_normal(estimate: SeverityEstimate, unmoved: tuple[str, ...]) -> Severit
     return replace(
         estimate, grade=Grade.UNKNOWN, symmetry_index=math.nan, pattern=Pattern.UNKNOWN,
         nihss_min=NOT_ESTIMATED, nihss_max=NOT_ESTIMATED,
-        house_brackmann_min=NOT_ESTIMATED, house_brackmann_max=NOT_ESTIMATED,
-        reasons=tuple(reason for reason in estimate.reasons if reason != NEAR_GRADE_BORDER))
+        house_brackmann_min=NOT_ESTIMATED, house_brackmann_max=NOT_ESTIMATED)
 
 
 def _dynamic_index(movements: Mapping[str, _Movement], mouth_score: float, eye_score: float,
@@ -403,14 +406,13 @@ def _nihss(lower: float, upper: float) -> int:
     return 1 if min(lower, upper) < 0.85 else 0
 
 
-def _limits(movements: Mapping[str, _Movement], index: float, parameters: SeverityParameters
+def _limits(movements: Mapping[str, _Movement], parameters: SeverityParameters
             ) -> tuple[str, ...]:
     clear = [movement.asymmetry for movement in movements.values()
              if abs(movement.asymmetry) >= parameters.disagreement]
     return tuple(code for code, applies in (
         (FEW_EXERCISES, not {'smile', 'eye_close'} <= movements.keys()),
-        (SIDES_DISAGREE, bool(clear) and min(clear) < 0.0 < max(clear)),
-        (NEAR_GRADE_BORDER, bordering_grade(index, parameters) is not Grade.UNKNOWN)) if applies)
+        (SIDES_DISAGREE, bool(clear) and min(clear) < 0.0 < max(clear))) if applies)
 
 
 _NO_RANGE = (NOT_ESTIMATED, NOT_ESTIMATED)

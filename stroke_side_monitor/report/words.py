@@ -232,8 +232,7 @@ def _index_sentence(session: SessionSummary) -> str:
     if math.isnan(session.index):
         return 'No symmetry index could be given.'
     beyond = bordering_grade(session.index) if session.basis is Basis.DYNAMIC else Grade.UNKNOWN
-    border = '' if beyond is Grade.UNKNOWN or session.grade is Grade.UNKNOWN \
-        else f', near the border to {GRADES[beyond]}'
+    border = f', near the border to {GRADES[beyond]}' if beyond else ''
     return f'Symmetry index {session.index:.0f} of 100 ({BASES[session.basis]}): ' \
            f'{GRADES[session.grade]}{border}.'
 
