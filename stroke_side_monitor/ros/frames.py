@@ -123,8 +123,7 @@ class FrameAssessor:
         self._header = message.header
         assessment = pipeline.assess(rgb, self._image_clock.seconds)
         assessed = time.perf_counter()
-        self._outputs.publish(assessment, message.header)
-        self.files.add(assessment)
+        self._publish(assessment, message.header)
         published = time.perf_counter()
         self._undecodable_since_output = False
         self._statistics.frame_assessed(
@@ -154,7 +153,10 @@ class FrameAssessor:
     def lose(self, pipeline: Pipeline, reason: str) -> None:
         """Publish UNKNOWN with the header of the last image, for there is no newer one."""
         assessment = pipeline.lost(self._image_clock.seconds, reason)
-        self._outputs.publish(assessment, self._header)
+        self._publish(assessment, self._header)
+
+    def _publish(self, assessment: Assessment, header: Header) -> None:
+        self._outputs.publish(assessment, header)
         # Before the first image there is no time at which to record it.
         if self._image_clock.running:
             self.files.add(assessment)
