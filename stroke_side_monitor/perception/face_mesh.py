@@ -36,6 +36,19 @@ class FaceRegion:
     side: float
     rotation: float
 
+    @classmethod
+    def around(cls, box: tuple[float, float, float, float], eyes: tuple[float, float]
+               ) -> FaceRegion:
+        """As MediaPipe's graphs choose it: level with the eyes, half as large again as the face.
+
+        Args:
+            box: left, top, width, height of the face, pixels from the top left corner.
+            eyes: from the right eye to the left one, pixels right and down.
+        """
+        left, top, width, height = box
+        return cls(left + width / 2, top + height / 2, 1.5 * max(width, height),
+                   math.atan2(eyes[1], eyes[0]))
+
 
 @dataclass(frozen=True)
 class FaceLandmarks:
@@ -69,14 +82,12 @@ class FaceLandmarks:
     def region(self) -> FaceRegion:
         """Where to look at this face again: as MediaPipe follows a face from frame to frame.
 
-        That is its graph FaceLandmarkLandmarksToRoi: level with the outer canthi, half as large
-        again as the longer side of the landmarks' bounding box.
+        That is its graph FaceLandmarkLandmarksToRoi, by bounding box and outer canthi.
         """
         pixels = self.pixels()
-        (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
+        (left, top), (width, height) = pixels.min(axis=0), np.ptp(pixels, axis=0)
         across, down = pixels[landmarks.OUTER_CANTHUS_LEFT] - pixels[landmarks.OUTER_CANTHUS_RIGHT]
-        return FaceRegion((left + right) / 2, (top + bottom) / 2,
-                          1.5 * max(right - left, bottom - top), math.atan2(down, across))
+        return FaceRegion.around((left, top, width, height), (across, down))
 
     def within(self, left: int, top: int, width: int, height: int) -> FaceLandmarks:
         """The same face in the coordinates of a larger picture of which this one was cut out.
@@ -247,12 +258,10 @@ def _to_detection(found: Any, width: int, height: int) -> FaceDetection:
     across, down = relative.width * width, relative.height * height
     box = (max(round(left), 0), max(round(top), 0),
            min(round(left + across), width), min(round(top + down), height))
-    # As in MediaPipe's graph FaceDetectionFrontDetectionToRoi: level with the eyes, half as
-    # large again as the longer side of the box.
     right_eye, left_eye = found.relative_keypoints[:2]
-    rotation = math.atan2((left_eye.y - right_eye.y) * height, (left_eye.x - right_eye.x) * width)
-    return FaceDetection(box, FaceRegion(
-        left + across / 2, top + down / 2, 1.5 * max(across, down), rotation))
+    eyes = ((left_eye.x - right_eye.x) * width, (left_eye.y - right_eye.y) * height)
+    # As its graph FaceDetectionFrontDetectionToRoi does.
+    return FaceDetection(box, FaceRegion.around((left, top, across, down), eyes))
 
 
 # How protobuf writes one landmark with x, y and z and nothing else: the message's
