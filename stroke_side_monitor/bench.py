@@ -31,7 +31,6 @@ WIDTH, HEIGHT = 640, 480
 GOALS = {'ratio_to_floor': 1.15, 'rss_mb': 250.0, 'keras_over_classify': 10.0,
          'active_cpu_percent': 30.0, 'latency_ms_p99': 25.0, 'inactive_cpu_percent': 1.0}
 STILLS_GOAL = 0.9  # of bare FaceMesh; two looks cannot reach it, one would favour a side
-_SHARED = Path(os.environ.get('STROKE_SIDE_SHARED', '../shared'))
 _KERAS = """
 import sys, time, numpy as np, keras
 model = keras.applications.MobileNetV2(weights=None, input_shape=(224, 224, 3), classes=3)
@@ -77,7 +76,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--pictures', type=int, default=60, help='different pictures (default 60)')
     parser.add_argument('--seconds', type=float, default=20.0,
                         help='of each phase over DDS, 0: leave it out (default 20)')
-    parser.add_argument('--photographs', type=Path, default=_SHARED / 'data/london_faces',
+    parser.add_argument('--photographs', type=Path,
+                        default=resources.photographs() / 'london_faces',
                         help='a folder of JPEG faces to read and assess (default %(default)s)')
     parser.add_argument('--keras-python', type=Path, default=Path('.venv-train/bin/python'),
                         help='a Python that has keras, for the comparison')

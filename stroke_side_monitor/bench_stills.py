@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,19 +38,20 @@ def of_frames(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, floa
     Returns:
         assess_per_s, looks_per_s, mesh_per_s: pictures per second; ratio: the first to the last.
     """
-    pipeline = Pipeline(PipelineSettings(), video=False)
-    finder, bare = StillFaceFinder(), _bare_mesh()
-    return _compare([frames[index % len(frames)] for index in range(count)], {
-        'assess': lambda rgb: pipeline.assess(rgb, 0.0),
-        'looks': lambda rgb: finder.look(rgb, 0.0),
-        'mesh': bare.process})
+    with closing(Pipeline(PipelineSettings(), video=False)) as pipeline, \
+            closing(StillFaceFinder()) as finder, _bare_mesh() as bare:
+        return _compare([frames[index % len(frames)] for index in range(count)], {
+            'assess': lambda rgb: pipeline.assess(rgb, 0.0),
+            'looks': lambda rgb: finder.look(rgb, 0.0),
+            'mesh': bare.process})
 
 
 def of_files(paths: Sequence[Path]) -> dict[str, float]:
     """With files: every way reads the picture, and `assess` writes its results; else as above."""
     options = assess.Options(False, False, None, None, PipelineSettings())
-    worker, finder, bare = assess.Worker(options), StillFaceFinder(), _bare_mesh()
-    with tempfile.TemporaryDirectory() as folder, assess.Writers(Path(folder)) as writers:
+    worker = assess.Worker(options)
+    with tempfile.TemporaryDirectory() as folder, assess.Writers(Path(folder)) as writers, \
+            closing(StillFaceFinder()) as finder, _bare_mesh() as bare:
         return _compare(paths, {
             'assess': lambda path: writers.write(worker.records((0, Input(path, Kind.PICTURE)))),
             'looks': lambda path: finder.look(inputs.read_picture(path), 0.0),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import math
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -234,8 +233,7 @@ def _code_version() -> str:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='norms_from_faces', description=__doc__)
-    shared = Path(os.environ.get('STROKE_SIDE_SHARED', '../shared'))
-    parser.add_argument('--data', type=Path, default=shared / 'data',
+    parser.add_argument('--data', type=Path, default=resources.photographs(),
                         help='folder with london_faces, canada_faces, congress_portraits')
     parser.add_argument('--out', type=Path, default=resources.config_path('norms.yaml'))
     return parser.parse_args(arguments)

@@ -1,10 +1,11 @@
-"""Finds the files shipped beside the code: config/ and models/, installed or in the source tree.
+"""Finds the files shipped beside the code, config/ and models/, and the photographs that are not.
 
 It never opens them and never imports rclpy.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = 'stroke_side_monitor'
@@ -30,6 +31,11 @@ def model_path(name: str) -> Path:
         ResourceMissingError: no such file was shipped, or the installation lost it.
     """
     return _find('models', name, Path(__file__).resolve())
+
+
+def photographs() -> Path:
+    """Where the healthy faces for norms and bench are looked for; the folder may be missing."""
+    return Path(os.environ.get('STROKE_SIDE_SHARED', '../shared')) / 'data'
 
 
 def _find(folder: str, name: str, module: Path) -> Path:

@@ -2,8 +2,8 @@
 
 It never uses DDS and never judges the figures. Floor: bare FaceMesh and a bare classifier
 invocation on every frame, in turns with the whole chain, so that both see the same machine. The
-chain lets the classifier look at two frames of ten (classifier_rate_hz): both are therefore
-averaged over cycles of ten frames, and the median is of those.
+chain lets the classifier look at two neighbouring frames of a few (classifier_rate_hz): both are
+therefore averaged over whole cycles of its turns, and the median is of those.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from stroke_side_monitor.ros import conversions
 
 _WARM_UP = 60
 _FRAME_S = 1 / 30
-# In so many frames the classifier's turn comes round once.
-_CYCLE = 10
+# In so many frames the classifier's turn, two of them, comes round once.
+_CYCLE = round(2 / (_FRAME_S * PipelineSettings.classifier_rate_hz))
 
 
 class _Chain:
