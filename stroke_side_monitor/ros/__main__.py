@@ -53,19 +53,18 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     return status
 
 
-# Where each node's parameters are described.
-_DESCRIBED_IN = {'monitor': ('parameters', 'TABLE'), 'patient': ('patient', 'PARAMETERS')}
+# The modules with the TABLE of a node's parameters.
+_DESCRIBED_IN = {'monitor': 'parameters', 'patient': 'patient'}
 
 
 def _help(name: str) -> str:
     told = [f'usage: {name} [--ros-args [-p PARAMETER:=VALUE ...] [-r TOPIC:=OTHER ...] '
             '[--params-file FILE]]']
     if name in _DESCRIBED_IN:
-        module, table = _DESCRIBED_IN[name]
-        parameters = getattr(importlib.import_module(f'stroke_side_monitor.ros.{module}'), table)
+        module = importlib.import_module(f'stroke_side_monitor.ros.{_DESCRIBED_IN[name]}')
         told += ['parameters:', *(
             f'  {one.name}: {one.text} ({", ".join(filter(None, (one.type_name, one.allowed)))}; '
-            f'default {one.default!r})' for one in parameters)]
+            f'default {one.default!r})' for one in module.TABLE)]
     return '\n'.join(told) + '\n'
 
 

@@ -28,7 +28,7 @@ from stroke_side_msgs.msg import ExerciseCue, SimulatedPatientTruth
 NODE_NAME = 'patient'
 
 _PLAN = SessionPlan()
-PARAMETERS = (
+TABLE = (
     Parameter('side', 'left', "weak side, the patient's own", choices=tuple(SIDES)),
     Parameter('severity', 0.7, '0 healthy to 1 no movement left', least=0.0, most=1.0),
     Parameter('pattern', 'central', 'forehead spared or whole side',
@@ -109,14 +109,14 @@ class Patient(Node):
             self.destroy_timer(timer)
 
     def _declare(self) -> dict[str, Any]:
-        for parameter in PARAMETERS:
+        for parameter in TABLE:
             try:
                 self.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
             except (InvalidParameterTypeException, InvalidParameterValueException) as error:
                 raise ValueError(f'{parameter.name}: the value given is not a '
                                  f'{parameter.type_name} {parameter.allowed}'.rstrip()) from error
-        values = {one.name: self.get_parameter(one.name).value for one in PARAMETERS}
-        for parameter in PARAMETERS:
+        values = {one.name: self.get_parameter(one.name).value for one in TABLE}
+        for parameter in TABLE:
             refusal = parameter.refusal(values[parameter.name])
             if refusal:
                 raise ValueError(refusal)
