@@ -31,7 +31,7 @@ help:  ## this list
 setup: $(VENV)/.environment $(VENV)/.messages $(VENV)/.package  ## make .venv, everything pinned; nothing when up to date
 
 demo: setup  ## simulated patient + monitor + live table: SIDE=left|right|none SEVERITY=0..1 PHOTO=face.jpg CAMERA=0
-	$(PY) -m stroke_side_monitor.demo $(DEMO)
+	$(PY) -m demo $(DEMO)
 
 test: setup  ## the whole suite (ARGS='-k name' chooses)
 	$(PY) -m pytest $(ARGS)
@@ -41,13 +41,13 @@ lint: setup  ## ruff and mypy
 	$(PY) -m mypy
 
 bench: setup  ## time and memory per frame, beside the floor; writes bench.json
-	$(PY) -m stroke_side_monitor.bench $(ARGS)
+	$(PY) -m bench $(ARGS)
 
 norms: setup  ## compute config/norms.yaml again from the healthy faces
-	$(PY) -m stroke_side_monitor.norms_from_faces $(ARGS)
+	$(PY) -m studies.norms_from_faces $(ARGS)
 
 soak: setup  ## 30 minutes at 30 Hz: memory, latency, threads, file descriptors
-	$(PY) -m stroke_side_monitor.soak $(ARGS)
+	$(PY) -m bench.soak $(ARGS)
 
 train-setup: setup .venv-train/.environment  ## make .venv-train, the trainer's own environment
 

@@ -70,6 +70,11 @@ def test_rclpy_stays_under_ros():
     assert [path.name for path in outside if 'rclpy' in packages(path)] == []
 
 
+def test_the_robots_rooms_know_nothing_of_the_workshop():
+    workshop = {'bench', 'clinic', 'demo', 'studies', 'test', 'training'}
+    assert [path.name for path in MODULES if packages(path) & workshop] == []
+
+
 def test_perception_knows_neither_assessment_nor_ros():
     for path in (PACKAGE / 'perception').glob('*.py'):
         assert not any(name.startswith(('stroke_side_monitor.assessment',

@@ -14,7 +14,7 @@ from stroke_side_monitor.perception import quality
 from stroke_side_monitor.ros import frames
 
 DOCUMENT = (REPOSITORY / 'docs' / 'integration.md').read_text()
-EXAMPLE = REPOSITORY / 'docs' / 'examples' / 'side_listener.py'
+EXAMPLE = REPOSITORY / 'examples' / 'side_listener.py'
 
 
 def test_the_example_in_the_text_is_the_file_that_is_run_here():

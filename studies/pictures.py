@@ -1,7 +1,7 @@
 """Draws the README's picture: the simulated patient as the monitor annotates her.
 
 It uses only the public-domain photograph of scikit-image.
-Run: .venv/bin/python docs/studies/pictures.py
+Run: .venv/bin/python -m studies.pictures
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
         rgb = (rgb * light).astype(np.uint8)
         drawn.append(overlay.draw(rgb, pipeline.assess(rgb, 0.0)))
     sheet = np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])
-    path = Path(__file__).parents[1] / 'images' / 'overlay.jpg'
+    path = Path(__file__).parents[1] / 'docs' / 'images' / 'overlay.jpg'
     cv2.imwrite(str(path), sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 

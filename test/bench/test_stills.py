@@ -3,7 +3,7 @@
 import cv2
 import pytest
 
-from stroke_side_monitor import bench_stills
+from bench import stills
 
 
 def check(rates):
@@ -13,11 +13,11 @@ def check(rates):
 
 
 def test_pictures_in_memory_are_looked_at_in_every_way(astronaut):
-    check(bench_stills.of_frames([astronaut], 3))
+    check(stills.of_frames([astronaut], 3))
 
 
 def test_files_are_read_in_every_way_and_none_is_left_behind(astronaut, tmp_path):
     path = tmp_path / 'face.jpg'
     cv2.imwrite(str(path), cv2.cvtColor(astronaut, cv2.COLOR_RGB2BGR))
-    check(bench_stills.of_files([path, path, path]))
+    check(stills.of_files([path, path, path]))
     assert list(tmp_path.iterdir()) == [path]

@@ -1,4 +1,4 @@
-"""`python -m stroke_side_monitor.simulation.contact_sheet`: patients by movements, to be looked at.
+"""`python -m studies.contact_sheet`: patients by movements, to be looked at.
 
 It never assesses anything. Left and right are the PATIENT's.
 """
@@ -57,7 +57,7 @@ def _labelled(rgb: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. 0: written; 2: a photograph that cannot be used."""
     parser = argparse.ArgumentParser(
-        prog='python -m stroke_side_monitor.simulation.contact_sheet', description=__doc__)
+        prog='python -m studies.contact_sheet', description=__doc__)
     parser.add_argument('out', type=Path, help='JPEG or PNG to write')
     parser.add_argument('--photo', default='', help='healthy frontal photograph')
     parser.add_argument('--smile-photo', default='', help='the same person smiling')

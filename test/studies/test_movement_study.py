@@ -11,9 +11,10 @@ import pytest
 
 from stroke_side_monitor.assessment.terms import Grade, Pattern, Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
-from stroke_side_monitor.simulation import movement_study, portrait
-from stroke_side_monitor.simulation.movement_study import run_session
+from stroke_side_monitor.simulation import portrait
 from stroke_side_monitor.simulation.palsy import Palsy
+from studies import movement_study
+from studies.movement_study import run_session
 
 PLAN = dataclasses.replace(
     movement_study.PLAN, fps=10.0,

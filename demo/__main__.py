@@ -31,15 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     keep_local(os.environ)
     # Only now: DDS reads its settings from the environment when rclpy starts.
-    from stroke_side_monitor.ros import demo_table
+    from demo import table
 
     with tempfile.TemporaryFile('w+') as log:
         source, parameters = _source(options)
         processes = {'monitor': _start(log, 'monitor', ()),
                      source: _start(log, source, parameters)}
         try:
-            watched = demo_table.watch(options.seconds, processes)
-        except demo_table.ProcessEndedError as error:
+            watched = table.watch(options.seconds, processes)
+        except table.ProcessEndedError as error:
             log.seek(0)
             print(_useful_lines(log), file=sys.stderr)
             print(f'demo: {error}', file=sys.stderr)
@@ -50,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             _stop(list(processes.values()))
     if watched.overlay is not None:
-        demo_table.write_picture(watched.overlay, options.picture)
+        table.write_picture(watched.overlay, options.picture)
         print(f'annotated frame: {options.picture}')
-    return demo_table.verdict(watched, truth_known=options.camera is None)
+    return table.verdict(watched, truth_known=options.camera is None)
 
 
 def _source(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:

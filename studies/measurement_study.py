@@ -2,7 +2,7 @@
 
 Writes the plots of docs/measurement.md and prints its figures. It never tunes
 what it reports on: people are split, and thresholds come from the package.
-Run: PYTHONPATH=. .venv/bin/python docs/studies/measurement_study.py --data ../shared/data
+Run: .venv/bin/python -m studies.measurement_study --data ../shared/data
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stroke_side_monitor import norms_from_faces, resources
+from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics, side
 from stroke_side_monitor.assessment.norms import Context, Norms
 from stroke_side_monitor.assessment.side import Evidence, SideRule
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.norms_from_faces import Sample
 from stroke_side_monitor.perception import frame
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.side_classifier import SideClassifier
@@ -32,6 +31,8 @@ from stroke_side_monitor.simulation import palsy as palsies
 from stroke_side_monitor.simulation.face import FaceTruth, HeadMotion
 from stroke_side_monitor.simulation.portrait import Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
+from studies import norms_from_faces
+from studies.norms_from_faces import Sample
 from training import splits
 from training.simulate import find_people, some
 
@@ -189,13 +190,13 @@ def report_healthy(healthy: Sequence[Sample], strength: NDArray[np.float64],
             named = int((np.abs(strength[chosen]) >= RULE.mouth_on).sum())
             figures.append(share(named, len(chosen)))
         print(f'  {source:16s} {"; ".join(figures)}')
-    for source in norms_from_faces.SOURCES:
+    for folder in norms_from_faces.SOURCES:
         for scale, pixels in enumerate(norms_from_faces.RESAMPLED_INTEROCULAR_PX, start=1):
             again = [abs(value) for value, sample in zip(strength, healthy, strict=True)
-                     if (sample.source, sample.scale) == (source.name, scale)]
+                     if (sample.source, sample.scale) == (folder.name, scale)]
             if again:
                 named = sum(value >= RULE.mouth_on for value in again)
-                print(f'  {source.name:16s} seen again at {pixels:.0f} px between the eyes '
+                print(f'  {folder.name:16s} seen again at {pixels:.0f} px between the eyes '
                       f'{share(named, len(again))}')
 
 
@@ -203,21 +204,26 @@ def report_simulated(simulated: Sequence[Simulated], strength: NDArray[np.float6
                      trained_on: frozenset[str]) -> None:
     """Side and share decided on simulated palsies."""
     print('\nSIMULATED palsies: side right of the decided; decided (Wilson 95 %)')
-    rows: list[tuple[str, Callable[[Simulated], bool]]] = [
-        (f'{exercise:5s} {pattern:10s} severity {severity}',
-         lambda item, e=exercise, p=pattern, v=severity: (
-             item.exercise == e and item.pattern == p and item.severity == v))
-        for exercise in ('rest', 'smile') for pattern in ('central', 'peripheral')
-        for severity in SEVERITIES[1:]]
-    rows += [(f'{exercise:5s} severity >= 0.5',
-              lambda item, e=exercise: item.exercise == e and item.severity >= 0.5)
-             for exercise in ('rest', 'smile')]
-    rows += [(f'{exercise:5s} severity >= 0.5, {group}',
-              lambda item, e=exercise, b=belongs: (
-                  item.exercise == e and item.severity >= 0.5 and b(item.sample)))
-             for exercise in ('rest', 'smile') for group, belongs in (
-                 ('half to report on', to_report),
-                 ('not trained on', lambda sample: person_key(sample) not in trained_on))]
+    def decisive(exercise: str, belongs: Callable[[Sample], bool] = lambda sample: True
+                 ) -> Callable[[Simulated], bool]:
+        return lambda item: (item.exercise == exercise and item.severity >= 0.5
+                             and belongs(item.sample))
+
+    def course(exercise: str, pattern: str, severity: float) -> Callable[[Simulated], bool]:
+        return lambda item: ((item.exercise, item.pattern, item.severity)
+                             == (exercise, pattern, severity))
+
+    groups: dict[str, Callable[[Sample], bool]] = {
+        'half to report on': to_report,
+        'not trained on': lambda sample: person_key(sample) not in trained_on}
+    exercises = ('rest', 'smile')
+    rows = [(f'{exercise:5s} {pattern:10s} severity {severity}',
+             course(exercise, pattern, severity))
+            for exercise in exercises for pattern in ('central', 'peripheral')
+            for severity in SEVERITIES[1:]]
+    rows += [(f'{exercise:5s} severity >= 0.5', decisive(exercise)) for exercise in exercises]
+    rows += [(f'{exercise:5s} severity >= 0.5, {group}', decisive(exercise, belongs))
+             for exercise in exercises for group, belongs in groups.items()]
     for name, chosen in rows:
         values = np.array([value * item.sign for value, item in zip(strength, simulated,
                                                                    strict=True) if chosen(item)])

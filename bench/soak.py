@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from bench.scene import machine, simulated_frames
 from stroke_side_monitor import atomic_file
-from stroke_side_monitor.bench import machine, simulated_frames
 from stroke_side_monitor.local_dds import keep_local
 
 MOST_GROWTH_MB = 5.0
@@ -51,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     keep_local(os.environ)
     # Only now: DDS reads its settings from the environment when rclpy starts.
-    from stroke_side_monitor.ros import bench_wire
+    from bench import wire
 
     before = machine()
     samples: list[Sample] = []
-    with bench_wire.running(simulated_frames(60)) as (pid, camera):
+    with wire.running(simulated_frames(60)) as (pid, camera):
         start = time.monotonic()
         for _ in tqdm(range(round(options.minutes * 60 / options.every)), unit='sample',
                       disable=None):
@@ -113,7 +113,7 @@ def record(computer: dict[str, Any], samples: Sequence[Sample], failures: Sequen
 
 
 def _sample(pid: int, camera: Any, seconds: float, start: float) -> Sample:
-    from stroke_side_monitor.ros import bench_wire
+    from bench import wire
 
     camera.latencies_ms.clear()
     camera.shown = 0
@@ -121,7 +121,7 @@ def _sample(pid: int, camera: Any, seconds: float, start: float) -> Sample:
     p50, p99 = (np.percentile(camera.latencies_ms, (50, 99)).tolist()
                 if camera.latencies_ms else (float('nan'),) * 2)
     return Sample(
-        minutes=(time.monotonic() - start) / 60, rss_mb=bench_wire.rss_mb(pid),
+        minutes=(time.monotonic() - start) / 60, rss_mb=wire.rss_mb(pid),
         threads=len(os.listdir(f'/proc/{pid}/task')),
         descriptors=len(os.listdir(f'/proc/{pid}/fd')), shown=camera.shown,
         answers=len(camera.latencies_ms), latency_p50=p50, latency_p99=p99)

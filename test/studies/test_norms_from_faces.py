@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from stroke_side_monitor import norms_from_faces
 from stroke_side_monitor.assessment.norms import Context, MetricNorm
-from stroke_side_monitor.norms_from_faces import Sample
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
+from studies import norms_from_faces
+from studies.norms_from_faces import Sample
 
 NAME = 'mouth.commissure_height'
 TRUE = MetricNorm(yaw_slope=0.045, roll_slope=-0.02, log_sd=-0.1, smile=0.3, yaw=0.1, coarse=0.05)

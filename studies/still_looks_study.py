@@ -2,7 +2,7 @@
 
 It prints two tables of docs/measurement.md, from healthy portraits cut anew without touching the
 face, and set small into large scenes.
-Run: .venv/bin/python docs/studies/still_looks_study.py --data ../shared/data
+Run: .venv/bin/python -m studies.still_looks_study --data ../shared/data
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stroke_side_monitor import norms_from_faces, resources
+from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import side
 from stroke_side_monitor.assessment.norms import Norms
 from stroke_side_monitor.assessment.side import SideRule
@@ -26,6 +26,7 @@ from stroke_side_monitor.offline.inputs import read_picture
 from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceRegion, RegionMesh
 from stroke_side_monitor.perception.face_tracker import NOTHING, Sighting, StillFaceFinder
 from stroke_side_monitor.pipeline import load_norms
+from studies import norms_from_faces
 
 CUTS = 6
 LARGEST_CUT = 0.05  # of the picture's side, at every edge

@@ -1,7 +1,7 @@
 """Compares ways to look at a video: one tracker, two in turns, two on every frame.
 
 It prints the table of docs/measurement.md; simulated patients at rest and smiling.
-Run: .venv/bin/python docs/studies/video_passes_study.py --data ../shared/data
+Run: .venv/bin/python -m studies.video_passes_study --data ../shared/data
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m stroke_side_monitor.simulation.study`: one parameter setting over many patients.
+"""`python -m studies.parameter_study`: one parameter setting over many patients.
 
 It never writes pictures: every simulated frame goes straight into the monitor's
 pipeline. Left and right are the PATIENT's.
@@ -103,7 +103,7 @@ def _correlations(found: Sequence[tuple[Request, Score]]) -> Iterator[float]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. 0: done; 2: a photograph or parameter that cannot be used."""
     parser = argparse.ArgumentParser(
-        prog='python -m stroke_side_monitor.simulation.study', description=__doc__)
+        prog='python -m studies.parameter_study', description=__doc__)
     parser.add_argument('photos', nargs='+', type=Path, help='healthy frontal photographs')
     parser.add_argument('--smiles', type=Path,
                         help='folder with smiling photographs under the same names')

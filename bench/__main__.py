@@ -9,25 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
-
-from stroke_side_monitor import atomic_file, bench_stills, resources
-from stroke_side_monitor.assessment.terms import Side
+from bench import stills
+from bench.scene import HEIGHT, WIDTH, machine, simulated_frames
+from stroke_side_monitor import atomic_file, resources
 from stroke_side_monitor.local_dds import keep_local
-from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace
-from stroke_side_monitor.simulation.palsy import Expression, Palsy
-from stroke_side_monitor.simulation.portrait import astronaut, portrait
 
-WIDTH, HEIGHT = 640, 480
 GOALS = {'ratio_to_floor': 1.15, 'rss_mb': 250.0, 'keras_over_classify': 10.0,
          'active_cpu_percent': 30.0, 'latency_ms_p99': 25.0, 'inactive_cpu_percent': 1.0}
 STILLS_GOAL = 0.9  # of bare FaceMesh; two looks cannot reach it, one would favour a side
@@ -49,21 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     keep_local(os.environ)
     # Only now: DDS reads its settings from the environment when rclpy starts.
-    from stroke_side_monitor.ros import bench_frame, bench_wire
+    from bench import frame, wire
 
     frames = simulated_frames(options.pictures)
     figures: dict[str, Any] = {'machine': machine()}
-    figures |= bench_frame.measure(frames, options.frames)
-    figures['stills'] = bench_stills.of_frames(frames, options.frames // 2)
+    figures |= frame.measure(frames, options.frames)
+    figures['stills'] = stills.of_frames(frames, options.frames // 2)
     photographs = sorted(options.photographs.rglob('*.jpg'))[:options.frames // 2]
     if photographs:
-        figures['photographs'] = bench_stills.of_files(photographs)
+        figures['photographs'] = stills.of_files(photographs)
     figures['keras_predict_ms'] = keras_predict_ms(options.keras_python)
     if figures['keras_predict_ms'] is not None:
         figures['keras_over_classify'] = (
             figures['keras_predict_ms'] / figures['stages_ms']['classify'])
     if options.seconds:
-        figures['over_dds'] = bench_wire.measure(frames, options.seconds)
+        figures['over_dds'] = wire.measure(frames, options.seconds)
     atomic_file.write(options.out, (json.dumps(figures, indent=2) + '\n').encode())
     print(as_text(figures))
     print(f'written: {options.out}')
@@ -83,29 +75,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                         help='a Python that has keras, for the comparison')
     parser.add_argument('--out', type=Path, default=Path('bench.json'))
     return parser.parse_args(arguments)
-
-
-def simulated_frames(count: int) -> list[NDArray[np.uint8]]:
-    """A simulated patient (a public-domain photograph) who moves the head a little.
-
-    Returns:
-        uint8 (480, 640, 3) each, 130 px between the eyes.
-    """
-    face = SimulatedFace(portrait(astronaut()).framed(WIDTH, HEIGHT, 130.0),
-                         Palsy.of(Side.RIGHT, 0.8, 'central'))
-    turns = 2 * np.pi * np.arange(count) / count
-    return [face.draw(Expression.of('rest'), HeadMotion(
-        yaw_deg=4 * np.sin(turn), pitch_deg=2 * np.cos(turn), right_px=8 * np.sin(turn)))[0]
-        for turn in tqdm(turns, desc='drawing frames', unit='frame', disable=None)]
-
-
-def machine() -> dict[str, Any]:
-    """On what the figures were measured."""
-    model = next((line.split(':', 1)[1].strip() for line in
-                  Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')),
-                 platform.machine())
-    return {'cpu': model, 'cores': os.cpu_count(), 'python': platform.python_version(),
-            'load_before': os.getloadavg()[0]}
 
 
 def keras_predict_ms(python: Path) -> float | None:

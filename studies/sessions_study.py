@@ -2,7 +2,7 @@
 
 Every session is filmed, assessed and recorded as on the robot; the report then says whether
 there is a trend. It prints the figures of docs/clinical.md and leaves the records behind.
-Run: .venv/bin/python docs/studies/sessions_study.py --data ../shared/data --out FOLDER
+Run: .venv/bin/python -m studies.sessions_study --data ../shared/data --out FOLDER
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from stroke_side_monitor.patient_files.session_record import SessionRecorder, re
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.report.command import write_report
 from stroke_side_monitor.report.summary import compare, summarise
-from stroke_side_monitor.simulation.movement_study import PLAN
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.session import NANOSECONDS, Cue, Session
+from studies.movement_study import PLAN
 
 SESSIONS = 8
 COURSES = {'improving': np.linspace(0.8, 0.2, SESSIONS), 'stable': np.full(SESSIONS, 0.5)}

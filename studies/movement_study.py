@@ -1,7 +1,7 @@
 """How well commanded movements are measured: simulated patients with truth through the pipeline.
 
 It never trains or tunes anything; its figures are of SIMULATED patients.
-Run: python -m stroke_side_monitor.simulation.movement_study --help
+Run: .venv/bin/python -m studies.movement_study --help
 """
 
 from __future__ import annotations

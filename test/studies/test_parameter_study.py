@@ -4,7 +4,8 @@ import cv2
 import pytest
 from skimage import data
 
-from stroke_side_monitor.simulation import contact_sheet, study
+from studies import contact_sheet
+from studies import parameter_study as study
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""`make demo`: simulated patient and monitor beside each other. Nothing here runs on the robot."""

@@ -1,0 +1,138 @@
+"""What is known of the person in view: evidence gathered, exercises, trend, own baseline.
+
+One frame is added at a time. It never sees pixels and knows nothing of the way they
+came; who the person is it never knows, only that it is still the same one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroke_side_monitor.assessment import severity, side
+from stroke_side_monitor.assessment.baseline import PersonalBaseline
+from stroke_side_monitor.assessment.exercise import ExerciseResult, ExerciseTracker
+from stroke_side_monitor.assessment.norms import Norms
+from stroke_side_monitor.assessment.personal import PersonalReference
+from stroke_side_monitor.assessment.severity import SeverityEstimate
+from stroke_side_monitor.assessment.side import Evidence, SideFilter, SideRule
+from stroke_side_monitor.assessment.terms import Basis
+from stroke_side_monitor.assessment.trend import MINIMAL_DETECTABLE_CHANGE, TrendMonitor
+from stroke_side_monitor.perception.quality import BlinkDetector
+from stroke_side_monitor.pipeline.opinions import Measured
+from stroke_side_monitor.pipeline.result import Assessment, View
+
+
+class Person:
+    """Everything that is forgotten when another person comes into view."""
+
+    def __init__(self, norms: Norms, *, window_s: float, stable_after_s: float,
+                 least_frames: int) -> None:
+        """Know nothing yet.
+
+        Args:
+            norms: of healthy faces.
+            window_s, stable_after_s: see SideFilter, seconds.
+            least_frames: frames without which no side is named.
+        """
+        self._blinks = BlinkDetector()
+        self._filter = SideFilter(window_s, stable_after_s, least_frames)
+        self._exercises = ExerciseTracker()
+        self._movement_asymmetry = math.nan
+        self._rest_scores = (math.nan, math.nan)
+        self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
+        self._trend_basis = Basis.UNKNOWN
+        self._personal = PersonalReference(norms)
+
+    def forget(self) -> None:
+        """The next frame shows somebody else."""
+        self._blinks.reset()
+        self._filter.reset()
+        self._exercises.reset()
+        self._movement_asymmetry = math.nan
+        self._rest_scores = (math.nan, math.nan)
+        self._trend.reset()
+        self._personal.reset()
+
+    def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float) -> tuple[str, ...]:
+        """Take the exercise controller's cue; see ExerciseTracker.cue."""
+        return self._exercises.cue(exercise, start, stamp_s, hold_s)
+
+    def use_baseline(self, baseline: PersonalBaseline | None) -> None:
+        """Compare with this patient's own face too; None: no longer."""
+        self._personal.use(baseline)
+
+    def enrol_baseline(self) -> None:
+        """Start gathering this patient's own face as reference."""
+        self._personal.enrol()
+
+    def finish(self) -> tuple[ExerciseResult, ...]:
+        """The recording has ended: the results of the exercises still under way."""
+        return self._exercises.finish()
+
+    @property
+    def severity_so_far(self) -> SeverityEstimate:
+        """What rest and the concluded exercises come to, without a trend."""
+        return severity.dynamic_severity(self._exercises.results, *self._rest_scores)
+
+    def blinks(self, measured: Measured) -> bool:
+        """Whether the lids are closed beside what they have been."""
+        return self._blinks.add(*measured.lid_gaps)
+
+    def conclude(self, stamp_s: float, view: View, measured: Measured, z: Mapping[str, float],
+                 classifier_score: float, rule: SideRule) -> Assessment:
+        """Add one frame that can be assessed.
+
+        Args:
+            stamp_s: the frame's stamp, seconds.
+            view, measured, z: what was seen, without reasons against it.
+            classifier_score: NaN when the classifier did not look.
+            rule: how a side is decided.
+        """
+        finished = self._follow_exercise(stamp_s, view.points)
+        eye = math.nan if 'blink' in view.limits else side.eye_score(z)
+        evidence = Evidence(side.mouth_score(z), eye, classifier_score,
+                            self._movement_asymmetry)
+        decision = self._filter.add(stamp_s, evidence, rule)
+        at_rest = self._exercises.at_rest
+        if at_rest:
+            self._rest_scores = (decision.landmark_score, decision.eye_score)
+        personal = self._personal.add(
+            stamp_s, measured.metrics, measured.context, at_rest=at_rest, results=finished,
+            steady_mouth_score=decision.landmark_score)
+        decision = replace(decision, reasons=decision.reasons + view.limits + personal.codes)
+        estimate = self._with_trend(stamp_s, self.severity_so_far)
+        return Assessment(stamp_s, decision, estimate, view, measured.metrics, z, finished,
+                          personal)
+
+    def miss(self, stamp_s: float, view: View, measured: Mapping[str, float],
+             z: Mapping[str, float]) -> Assessment:
+        """Add one frame that cannot be assessed: UNKNOWN, with the view's reasons.
+
+        Args:
+            measured, z: metrics all the same, where there was a face; else empty.
+        """
+        finished = self._follow_exercise(stamp_s, None)
+        evidence = Evidence(side.mouth_score(z), side.eye_score(z)) if z else None
+        return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons, evidence),
+                          severity.unknown_severity(view.reasons), view, measured, z, finished,
+                          self._personal.miss(stamp_s, view.reasons))
+
+    def _follow_exercise(self, stamp_s: float, points: NDArray[np.float64] | None
+                         ) -> tuple[ExerciseResult, ...]:
+        finished = self._exercises.add(stamp_s, points)
+        if finished:  # repetitions are many; pooling them anew for every frame would cost
+            self._movement_asymmetry = severity.movement_asymmetry(self._exercises.results)
+        return finished
+
+    def _with_trend(self, stamp_s: float, estimate: SeverityEstimate) -> SeverityEstimate:
+        if estimate.basis is not self._trend_basis:
+            # An index from movement and one from rest are not points of one course.
+            self._trend.reset()
+            self._trend_basis = estimate.basis
+        found = self._trend.add(stamp_s, estimate.symmetry_index)
+        return replace(estimate, trend=found.trend, trend_per_minute=60.0 * found.slope)

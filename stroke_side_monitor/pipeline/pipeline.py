@@ -1,0 +1,230 @@
+"""The way of one frame, from pixels to an Assessment, top to bottom.
+
+It never talks to ROS, never opens a file after construction and never keeps a
+picture. Left and right are the PATIENT's; `input_mirrored` is undone here, at
+the door, and nowhere else. Use one Pipeline from one thread.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from stroke_side_monitor import resources
+from stroke_side_monitor.assessment import metrics
+from stroke_side_monitor.assessment.baseline import PersonalBaseline
+from stroke_side_monitor.assessment.exercise import ExerciseResult
+from stroke_side_monitor.assessment.norms import Norms, NormsError
+from stroke_side_monitor.assessment.severity import SeverityEstimate
+from stroke_side_monitor.perception import crop, frame, quality
+from stroke_side_monitor.perception.face_mesh import FaceLandmarks
+from stroke_side_monitor.perception.face_tracker import (
+    AMBIGUOUS_RIVAL,
+    Sighting,
+    StillFaceFinder,
+    VideoFaceTracker,
+)
+from stroke_side_monitor.perception.side_classifier import SideClassifier
+from stroke_side_monitor.pipeline.opinions import Measured, Opinions
+from stroke_side_monitor.pipeline.person import Person
+from stroke_side_monitor.pipeline.result import Assessment, View
+from stroke_side_monitor.pipeline.rhythm import PairedLooks
+from stroke_side_monitor.pipeline.settings import PipelineSettings
+
+
+class Pipeline:
+    """Carries one camera's patient from pixels to an Assessment, frame by frame."""
+
+    def __init__(self, settings: PipelineSettings, *, video: bool,
+                 norms_path: Path | None = None, model_path: Path | None = None) -> None:
+        """Load norms, meshes and classifier.
+
+        Args:
+            settings: may be replaced later through the attribute of the same
+                name; classifier_threads and use_classifier only take effect here.
+            video: True for the frames of one camera in order, False for
+                unrelated pictures.
+            norms_path, model_path: default to the files shipped with the package.
+
+        Raises:
+            NormsError, ModelError: one line saying what is wrong with the file.
+        """
+        self.settings = settings
+        self._video = video
+        self._norms = load_norms(norms_path or resources.config_path('norms.yaml'))
+        self.classifier = SideClassifier(
+            model_path or resources.model_path('side_classifier.tflite'),
+            threads=settings.classifier_threads) if settings.use_classifier else None
+        self._finder = VideoFaceTracker() if video else StillFaceFinder()
+        self._opinions = Opinions()
+        self._looks = PairedLooks()
+        self._person = Person(self._norms, window_s=settings.window_s,
+                              stable_after_s=settings.stable_after_s,
+                              least_frames=3 if video else 1)
+
+    def assess(self, rgb: NDArray[np.uint8], stamp_s: float) -> Assessment:
+        """Assess one frame.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            stamp_s: the frame's own stamp in seconds. On video it must not go
+                back; call reset() when the clock does.
+        """
+        if not self._video:
+            self.reset()
+        timings: dict[str, float] = {}
+        if self.settings.input_mirrored:
+            rgb = np.ascontiguousarray(rgb[:, ::-1])
+
+        with _Stopwatch(timings, 'mesh'):
+            sighting = self._finder.look(rgb, stamp_s)
+        if not sighting.opinions:
+            return self.lost(stamp_s, 'no_face')
+        if not sighting.same_face and self._opinions:
+            # Nobody to forget before the first face: a cue given by then must stand.
+            self._forget_person()
+
+        with _Stopwatch(timings, 'crop'):
+            face_crop = crop.aligned_crop(rgb, sighting.face)
+        with _Stopwatch(timings, 'assess'):
+            try:
+                measured = self._opinions.measure(sighting, stamp_s)
+            except frame.DegenerateFaceError:
+                return self.lost(stamp_s, 'degenerate_face')
+            view = self._view(sighting, measured, face_crop)
+            z = self._norms.z(measured.metrics, measured.context)
+        classifier_score = self._classify(stamp_s, view, face_crop, timings)
+        with _Stopwatch(timings, 'conclude'):
+            if view.reasons:
+                assessment = self._person.miss(stamp_s, view, measured.metrics, z)
+            else:
+                assessment = self._person.conclude(
+                    stamp_s, view, measured, z, classifier_score, self.settings.rule)
+            reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
+                else measured.metrics
+        timings['assess'] += timings.pop('conclude')
+        return replace(assessment, metrics=reported, timings_ms=timings)
+
+    def lost(self, stamp_s: float, reason: str) -> Assessment:
+        """The assessment of a moment without a usable face: UNKNOWN with that reason.
+
+        Args:
+            stamp_s: the moment, on the frames' clock.
+            reason: a reason code.
+        """
+        return self._person.miss(stamp_s, View(reasons=(reason,)), {}, {})
+
+    def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float = 0.0
+            ) -> tuple[str, ...]:
+        """Take the exercise controller's cue; see ExerciseTracker.cue for what is answered."""
+        return self._person.cue(exercise, start, stamp_s, hold_s)
+
+    def use_baseline(self, baseline: PersonalBaseline | None) -> None:
+        """Compare with this patient's own face too; None: no longer."""
+        self._person.use_baseline(baseline)
+
+    def enrol_baseline(self) -> None:
+        """Start gathering this patient's own face as reference; Assessment.personal tells of it."""
+        self._person.enrol_baseline()
+
+    def finish(self) -> tuple[ExerciseResult, ...]:
+        """The recording has ended: the results of the exercises still under way."""
+        return self._person.finish()
+
+    @property
+    def severity_so_far(self) -> SeverityEstimate:
+        """What rest and the concluded exercises come to, without a trend."""
+        return self._person.severity_so_far
+
+    def reset(self) -> None:
+        """Forget the patient: a new one, or a clock that went back."""
+        self._finder.reset()
+        self._forget_person()
+
+    def _forget_person(self) -> None:
+        self._looks.reset()
+        self._opinions.forget()
+        self._person.forget()
+
+    def close(self) -> None:
+        """Release meshes and classifier."""
+        self._finder.close()
+
+    def _view(self, sighting: Sighting, measured: Measured, face_crop: NDArray[np.uint8]) -> View:
+        judged = quality.judge(sighting.face, measured.face, face_crop, self.settings.limits)
+        reasons: tuple[str, ...] = judged.reasons
+        limits: tuple[str, ...] = ()
+        if self._person.blinks(measured):
+            limits += ('blink',)
+        if sighting.rival >= AMBIGUOUS_RIVAL:
+            reasons += ('several_faces',)
+        elif sighting.rival > 0.0:
+            limits += ('several_faces',)
+        return View(
+            face=sighting.face, points=measured.face.points, yaw_deg=measured.face.yaw_deg,
+            pitch_deg=measured.face.pitch_deg, roll_deg=measured.face.roll_deg,
+            interocular_px=measured.face.interocular_px,
+            millimetre_per_pixel=measured.face.millimetre_per_pixel,
+            luminance=judged.luminance, sharpness=judged.sharpness,
+            box_px=_box(sighting.face, self.settings.input_mirrored), reasons=reasons,
+            limits=limits)
+
+    def _classify(self, stamp_s: float, view: View, face_crop: NDArray[np.uint8],
+                  timings: dict[str, float]) -> float:
+        if self.classifier is None or view.reasons:
+            return math.nan
+        if self._video and not self._looks.due(stamp_s, self._classifier_rest_s):
+            return math.nan
+        with _Stopwatch(timings, 'classify'):
+            return self.classifier.score(face_crop).score
+
+    @property
+    def _classifier_rest_s(self) -> float:
+        # At least two pairs of looks in every window, else its vote would come and go.
+        return min(2.0 / self.settings.classifier_rate_hz, self.settings.window_s / 2)
+
+
+def load_norms(path: Path) -> Norms:
+    """Read a norms file.
+
+    Raises:
+        NormsError: the file is missing or is not a norms file.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise NormsError(f'norms: cannot read {path} ({error.strerror}); '
+                         'run "make norms" or set norms_path') from error
+    except yaml.YAMLError as error:
+        raise NormsError(f'norms: {path} is not YAML; rebuild it with "make norms"') from error
+    return Norms.from_mapping(content)
+
+
+def _box(face: FaceLandmarks, mirrored: bool) -> tuple[int, int, int, int]:
+    pixels = face.pixels()
+    left, top = np.floor(pixels.min(axis=0)).astype(int)
+    right, bottom = np.ceil(pixels.max(axis=0)).astype(int)
+    left, right = max(left, 0), min(right, face.width)
+    top, bottom = max(top, 0), min(bottom, face.height)
+    if mirrored:
+        left, right = face.width - right, face.width - left
+    return int(left), int(top), int(max(right - left, 0)), int(max(bottom - top, 0))
+
+
+class _Stopwatch:
+    """Writes the wall time of a with-block into a dict, milliseconds."""
+
+    def __init__(self, timings: dict[str, float], stage: str) -> None:
+        self._timings, self._stage = timings, stage
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._timings[self._stage] = (time.perf_counter() - self._start) * 1e3

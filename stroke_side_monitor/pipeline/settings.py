@@ -1,0 +1,54 @@
+"""How to assess: every field is a parameter of the node and of `assess`.
+
+It never reads a file and never checks a value; ros/parameters.py says what is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stroke_side_monitor.assessment.side import SideRule
+from stroke_side_monitor.perception.quality import QualityLimits
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """How to assess. Every field is a parameter of the node under the same name.
+
+    Angles in degrees, times in seconds, sizes in pixels, scores in healthy
+    standard deviations; see QualityLimits and SideRule.
+    """
+
+    input_mirrored: bool = False
+    use_classifier: bool = True
+    classifier_threads: int = 1
+    classifier_rate_hz: float = 6.0
+    gain_correction: bool = False
+    window_s: float = 1.0
+    stable_after_s: float = 0.5
+    min_interocular_px: float = QualityLimits.min_interocular_px
+    max_yaw_deg: float = QualityLimits.max_yaw_deg
+    max_pitch_deg: float = QualityLimits.max_pitch_deg
+    max_roll_deg: float = QualityLimits.max_roll_deg
+    min_luminance: float = QualityLimits.min_luminance
+    max_luminance: float = QualityLimits.max_luminance
+    min_sharpness: float = QualityLimits.min_sharpness
+    mouth_on: float = SideRule.mouth_on
+    mouth_off: float = SideRule.mouth_off
+    supported_on: float = SideRule.supported_on
+    eye_on: float = SideRule.eye_on
+    movement_on: float = SideRule.movement_on
+    conflict_below: float = SideRule.conflict_below
+
+    @property
+    def limits(self) -> QualityLimits:
+        """The quality gate's part."""
+        return QualityLimits(
+            self.min_interocular_px, self.max_yaw_deg, self.max_pitch_deg, self.max_roll_deg,
+            self.min_luminance, self.max_luminance, self.min_sharpness)
+
+    @property
+    def rule(self) -> SideRule:
+        """The side decision's part."""
+        return SideRule(self.mouth_on, self.mouth_off, self.supported_on, self.eye_on,
+                        self.movement_on, self.conflict_below)

@@ -1,0 +1,1 @@
+"""What a choice gave: norms, decision, movement, simulation. Nothing here runs on the robot."""
