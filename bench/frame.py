@@ -97,7 +97,7 @@ def measure(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, Any]:
             for times in (*chain.times.values(), *floor.times.values()):
                 times.clear()
         rgb = frames[number % len(frames)]
-        header = Header(stamp=conversions.stamp_of(1000.0 + number * _FRAME_S))
+        header = Header(stamp=conversions.stamp_of(round((1000.0 + number * _FRAME_S) * 1e9)))
         data = serialize_message(conversions.image_message(rgb, header))
         # Whoever comes second finds warmer caches: take turns.
         if number % 2:

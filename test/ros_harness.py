@@ -36,6 +36,7 @@ from stroke_side_msgs.msg import (
     AffectedSide,
     ExerciseCue,
     ExerciseResult,
+    ExerciseStatus,
     FacialAsymmetry,
     Severity,
 )
@@ -129,12 +130,14 @@ class Robot:
         self.severities: list[Severity] = []
         self.asymmetries: list[FacialAsymmetry] = []
         self.results: list[ExerciseResult] = []
+        self.statuses: list[ExerciseStatus] = []
         self.diagnostics: list[DiagnosticArray] = []
         for kind, name, collected in (
                 (AffectedSide, 'affected_side', self.sides),
                 (Severity, 'severity', self.severities),
                 (FacialAsymmetry, 'asymmetry', self.asymmetries),
-                (ExerciseResult, 'exercise_result', self.results)):
+                (ExerciseResult, 'exercise_result', self.results),
+                (ExerciseStatus, 'exercise_status', self.statuses)):
             self.node.create_subscription(
                 kind, f'stroke_side_monitor/{name}', collected.append, QoSProfile(depth=1000))
         self.node.create_subscription(
@@ -189,7 +192,7 @@ class Robot:
             coded = cv2.imencode('.jpg', rgb[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 95))[1]
             message = CompressedImage(format='jpeg')
             message.data.frombytes(coded.tobytes())
-        message.header.stamp = stamp_of(self.now_s)
+        message.header.stamp = stamp_of(round(self.now_s * 1e9))
         message.header.frame_id = 'head_camera'
         return message
 
@@ -243,6 +246,10 @@ class Robot:
     def reset(self) -> Trigger.Response:
         """~/reset."""
         return self.call(Trigger, 'reset', Trigger.Request())
+
+    def enrol(self) -> Trigger.Response:
+        """~/enrol_baseline."""
+        return self.call(Trigger, 'enrol_baseline', Trigger.Request())
 
     def transition(self, label: str) -> bool:
         """One lifecycle transition, as a lifecycle manager asks for it."""

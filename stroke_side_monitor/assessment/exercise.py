@@ -28,6 +28,9 @@ STOP_OF_OTHER_EXERCISE = 'stop_of_other_exercise'
 STOP_BEFORE_START = 'stop_before_start'
 BAD_HOLD = 'bad_hold'
 BAD_STAMP = 'bad_stamp'
+# With one of these the cue was not taken at all; with the others it was, after a fashion.
+REFUSED = frozenset((UNKNOWN_EXERCISE, STOP_WITHOUT_START, STOP_OF_OTHER_EXERCISE,
+                     STOP_BEFORE_START, BAD_STAMP))
 
 # Why a repetition is invalid, or what limits trust in it.
 NO_MOVEMENT = 'no_movement_or_bilateral'

@@ -5,8 +5,15 @@ picture. Left and right are the PATIENT's. Read pipeline.py first: it is the way
 one frame, from top to bottom; each idea beside that way has a module of its own.
 """
 
-from stroke_side_monitor.pipeline.pipeline import Pipeline, load_norms
+from stroke_side_monitor.pipeline.pipeline import (
+    ANOTHER_FACE,
+    RESET,
+    STARTED,
+    Pipeline,
+    load_norms,
+)
 from stroke_side_monitor.pipeline.result import Assessment, View
 from stroke_side_monitor.pipeline.settings import PipelineSettings
 
-__all__ = ['Assessment', 'Pipeline', 'PipelineSettings', 'View', 'load_norms']
+__all__ = ['ANOTHER_FACE', 'RESET', 'STARTED', 'Assessment', 'Pipeline', 'PipelineSettings',
+           'View', 'load_norms']

@@ -7,8 +7,10 @@ the door, and nowhere else. Use one Pipeline from one thread.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,12 +39,18 @@ from stroke_side_monitor.pipeline.result import Assessment, View
 from stroke_side_monitor.pipeline.rhythm import PairedLooks
 from stroke_side_monitor.pipeline.settings import PipelineSettings
 
+# Why a session began; ros/frames.py has reasons of its own.
+STARTED = 'started'
+RESET = 'reset'
+ANOTHER_FACE = 'another_face'
+
 
 class Pipeline:
     """Carries one camera's patient from pixels to an Assessment, frame by frame."""
 
     def __init__(self, settings: PipelineSettings, *, video: bool,
-                 norms_path: Path | None = None, model_path: Path | None = None) -> None:
+                 norms_path: Path | None = None, model_path: Path | None = None,
+                 session_numbers: Iterator[int] | None = None) -> None:
         """Load norms, meshes and classifier.
 
         Args:
@@ -51,12 +59,15 @@ class Pipeline:
             video: True for the frames of one camera in order, False for
                 unrelated pictures.
             norms_path, model_path: default to the files shipped with the package.
+            session_numbers: gives the number of each session; default 1, 2, 3 ...
 
         Raises:
             NormsError, ModelError: one line saying what is wrong with the file.
         """
         self.settings = settings
         self._video = video
+        self._session_numbers = session_numbers or itertools.count(1)
+        self._begin_session(STARTED)
         self._norms = load_norms(norms_path or resources.config_path('norms.yaml'))
         self.classifier = SideClassifier(
             model_path or resources.model_path('side_classifier.tflite'),
@@ -88,7 +99,7 @@ class Pipeline:
             return self.lost(stamp_s, 'no_face')
         if not sighting.same_face and self._opinions:
             # Nobody to forget before the first face: a cue given by then must stand.
-            self._forget_person()
+            self._forget_person(ANOTHER_FACE)
 
         with _Stopwatch(timings, 'crop'):
             face_crop = crop.aligned_crop(rgb, sighting.face)
@@ -109,7 +120,7 @@ class Pipeline:
             reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
                 else measured.metrics
         timings['assess'] += timings.pop('conclude')
-        return replace(assessment, metrics=reported, timings_ms=timings)
+        return replace(self._of_session(assessment), metrics=reported, timings_ms=timings)
 
     def lost(self, stamp_s: float, reason: str) -> Assessment:
         """The assessment of a moment without a usable face: UNKNOWN with that reason.
@@ -118,7 +129,7 @@ class Pipeline:
             stamp_s: the moment, on the frames' clock.
             reason: a reason code.
         """
-        return self._person.miss(stamp_s, View(reasons=(reason,)), {}, {})
+        return self._of_session(self._person.miss(stamp_s, View(reasons=(reason,)), {}, {}))
 
     def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float = 0.0
             ) -> tuple[str, ...]:
@@ -142,12 +153,19 @@ class Pipeline:
         """What rest and the concluded exercises come to, without a trend."""
         return self._person.severity_so_far
 
-    def reset(self) -> None:
-        """Forget the patient: a new one, or a clock that went back."""
+    def reset(self, reason: str = RESET) -> None:
+        """Forget the patient, and say why: a new one, or a clock that went back."""
         self._finder.reset()
-        self._forget_person()
+        self._forget_person(reason)
 
-    def _forget_person(self) -> None:
+    def _begin_session(self, reason: str) -> None:
+        self.session, self.session_reason = next(self._session_numbers), reason
+
+    def _of_session(self, assessment: Assessment) -> Assessment:
+        return replace(assessment, session=self.session, session_reason=self.session_reason)
+
+    def _forget_person(self, reason: str) -> None:
+        self._begin_session(reason)
         self._looks.reset()
         self._opinions.forget()
         self._person.forget()

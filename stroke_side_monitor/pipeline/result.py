@@ -52,6 +52,7 @@ class Assessment:
     stamp_s: the frame's stamp, seconds.
     metrics: by name, in metrics.UNITS; z: the same in healthy standard
         deviations. Empty without a face.
+    session: number of the time since the monitor last started afresh; session_reason: why it did.
     timings_ms: wall time of the stages mesh, crop, classify, assess, milliseconds.
     """
 
@@ -64,3 +65,5 @@ class Assessment:
     exercise_results: tuple[ExerciseResult, ...] = ()
     personal: PersonalFindings = field(default_factory=PersonalFindings)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    session: int = 0
+    session_reason: str = ''

@@ -5,6 +5,7 @@ It does no arithmetic on faces. Left and right are the PATIENT's on both sides o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,13 @@ from stroke_side_monitor.assessment import exercise
 from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.perception.image import decode_compressed, decode_raw
 from stroke_side_monitor.pipeline import Assessment
+from stroke_side_monitor.ros.moments import Moments
 from stroke_side_msgs.msg import (
     AffectedSide,
     AsymmetryMetric,
+    ExerciseCue,
     ExerciseResult,
+    ExerciseStatus,
     FacialAsymmetry,
     Severity,
 )
@@ -50,10 +54,15 @@ def stamp_s(header: Header) -> float:
     return header.stamp.sec + header.stamp.nanosec * 1e-9
 
 
-def stamp_of(seconds: float) -> Time:
-    """Seconds as a stamp, exact to a microsecond."""
-    whole, rest = divmod(round(seconds * 1e6), 1_000_000)
-    return Time(sec=whole, nanosec=rest * 1000)
+def stamp_ns(header: Header) -> int:
+    """The header's stamp in nanoseconds, exact."""
+    return int(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
+
+
+def stamp_of(nanoseconds: int) -> Time:
+    """Nanoseconds as a stamp, exact."""
+    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    return Time(sec=whole, nanosec=rest)
 
 
 def image_message(rgb: NDArray[np.uint8], header: Header) -> Image:
@@ -68,7 +77,8 @@ def affected_side(assessment: Assessment, header: Header) -> AffectedSide:
     """The side, with its evidence."""
     decision = assessment.side
     return AffectedSide(
-        header=header, side=int(decision.side), confidence=decision.confidence,
+        header=header, session=assessment.session, session_reason=assessment.session_reason,
+        side=int(decision.side), confidence=decision.confidence,
         probability_left=decision.p_left, probability_none=decision.p_none,
         probability_right=decision.p_right, landmark_score=decision.landmark_score,
         eye_score=decision.eye_score, classifier_score=decision.classifier_score,
@@ -80,7 +90,8 @@ def severity(assessment: Assessment, header: Header) -> Severity:
     """How severe, with the estimates."""
     estimate = assessment.severity
     return Severity(
-        header=header, grade=int(estimate.grade), symmetry_index=estimate.symmetry_index,
+        header=header, session=assessment.session, session_reason=assessment.session_reason,
+        grade=int(estimate.grade), symmetry_index=estimate.symmetry_index,
         basis=int(estimate.basis), mouth_severity=int(estimate.mouth_severity),
         eye_severity=int(estimate.eye_severity), pattern=int(estimate.pattern),
         nihss_min=estimate.nihss_min, nihss_max=estimate.nihss_max,
@@ -105,11 +116,33 @@ def asymmetry(assessment: Assessment, header: Header) -> FacialAsymmetry:
         face_luminance=view.luminance, sharpness=view.sharpness, reasons=list(view.reasons))
 
 
-def exercise_result(result: exercise.ExerciseResult, frame_id: str) -> ExerciseResult:
-    """One repetition; the message has the dataclass's field names."""
-    message = ExerciseResult(header=Header(stamp=stamp_of(result.stamp_s), frame_id=frame_id))
-    for name in message.get_fields_and_field_types():
-        if name not in ('header', 'reasons'):
-            setattr(message, name, getattr(result, name))
-    message.reasons = list(result.reasons)
+def exercise_result(result: exercise.ExerciseResult, assessment: Assessment, moments: Moments,
+                    frame_id: str) -> ExerciseResult:
+    """One repetition; the message has the dataclass's field names.
+
+    Args:
+        result: of the assessment.
+        assessment: whose session it belongs to.
+        moments: which stamps and cues its times were.
+        frame_id: of the images.
+    """
+    cue_id, cue_stamp = moments.started(result.exercise, result.start_s)
+    header = Header(stamp=moments.stamp(result.stamp_s), frame_id=frame_id)
+    message = ExerciseResult(
+        header=header, session=assessment.session, session_reason=assessment.session_reason,
+        cue_id=cue_id, cue_stamp=cue_stamp, reasons=list(result.reasons))
+    for name in _MEASURED:
+        setattr(message, name, getattr(result, name))
     return message
+
+
+_MEASURED = [name for name in ExerciseResult.get_fields_and_field_types() if name not in (
+    'header', 'session', 'session_reason', 'cue_id', 'cue_stamp', 'reasons')]
+
+
+def exercise_status(cue: ExerciseCue, session: int, accepted: bool, reasons: Sequence[str]
+                    ) -> ExerciseStatus:
+    """The answer to a cue; `session` is its number at this moment, 0 before the first."""
+    return ExerciseStatus(
+        header=cue.header, exercise=cue.exercise, phase=cue.phase, cue_id=cue.cue_id,
+        session=session, accepted=accepted, reasons=list(reasons))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.clock import Clock
@@ -19,16 +20,19 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from stroke_side_monitor import overlay
+from stroke_side_monitor.assessment.exercise import REFUSED
 from stroke_side_monitor.patient_files.files import PatientFiles
 from stroke_side_monitor.perception.image import ImageDecodeError
-from stroke_side_monitor.pipeline import Assessment, Pipeline
+from stroke_side_monitor.pipeline import RESET, Assessment, Pipeline
 from stroke_side_monitor.ros import conversions
 from stroke_side_monitor.ros.diagnostics import Statistics
 from stroke_side_monitor.ros.image_clock import ImageClock
+from stroke_side_monitor.ros.moments import Moments
 from stroke_side_msgs.msg import (
     AffectedSide,
     ExerciseCue,
     ExerciseResult,
+    ExerciseStatus,
     FacialAsymmetry,
     Severity,
 )
@@ -40,7 +44,11 @@ INTERNAL_ERROR = 'internal_error'
 DISABLED = 'disabled'
 INACTIVE = 'inactive'
 SHUTTING_DOWN = 'shutting_down'
-REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN)
+UNCONFIGURED = 'unconfigured'
+REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN, UNCONFIGURED)
+# Why a session began, beside the pipeline's own reasons.
+CLOCK_WENT_BACK = 'clock_went_back'
+IMAGES_TAKEN_AGAIN = 'images_taken_again'
 
 # A reader that is gone must not keep the node from ending.
 _LAST_WORDS = Duration(seconds=0.5)
@@ -65,10 +73,11 @@ class Outputs:
             message_type, topic, qos or QoSProfile(depth=10),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
-    def publish(self, assessment: Assessment, header: Header) -> None:
+    def publish(self, assessment: Assessment, header: Header, moments: Moments) -> None:
         """One output set, all with the same header."""
         for result in assessment.exercise_results:
-            self._result.publish(conversions.exercise_result(result, header.frame_id))
+            self._result.publish(conversions.exercise_result(
+                result, assessment, moments, header.frame_id))
         for publisher, convert in ((self._asymmetry, conversions.asymmetry),
                                    (self._severity, conversions.severity),
                                    (self._side, conversions.affected_side)):
@@ -97,8 +106,10 @@ class Outputs:
 class FrameAssessor:
     """Handles the worker's frames. Its methods run in the worker's thread."""
 
-    def __init__(self, outputs: Outputs, statistics: Statistics, files: PatientFiles, logger: Any,
-                 clock: Clock, topic: str) -> None:
+    def __init__(self, outputs: Outputs, answer: Callable[[ExerciseStatus], None],
+                 statistics: Statistics, files: PatientFiles, logger: Any, clock: Clock,
+                 topic: str) -> None:
+        self._answer = answer
         self._outputs = outputs
         self.files = files
         self._statistics = statistics
@@ -107,8 +118,10 @@ class FrameAssessor:
         self._topic = topic
         self._header = Header()
         self._image_clock = ImageClock()
+        self._moments = Moments()
         self._undecodable_since_output = False
         self.cue = ''
+        self.session = 0
 
     def frame(self, pipeline: Pipeline, message: Any) -> bool:
         """Assess one image message and publish; False when it is not a picture."""
@@ -121,6 +134,7 @@ class FrameAssessor:
         decoded = time.perf_counter()
         stamp_note = self._check_stamp(pipeline, message.header)
         self._header = message.header
+        self._moments.image(self._image_clock.seconds, message.header.stamp)
         assessment = pipeline.assess(rgb, self._image_clock.seconds)
         assessed = time.perf_counter()
         self._publish(assessment, message.header)
@@ -147,7 +161,7 @@ class FrameAssessor:
         if self._statistics.frame_failed(type(error).__name__, text):
             trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
             self._logger.error(f'frame not assessed, please report: {text}\n{trace}')
-        pipeline.reset()
+        pipeline.reset(INTERNAL_ERROR)
         self.lose(pipeline, INTERNAL_ERROR)
 
     def lose(self, pipeline: Pipeline, reason: str) -> None:
@@ -156,14 +170,17 @@ class FrameAssessor:
         self._publish(assessment, self._header)
 
     def _publish(self, assessment: Assessment, header: Header) -> None:
-        self._outputs.publish(assessment, header)
+        self.session = assessment.session
+        self._outputs.publish(assessment, header, self._moments)
         # Before the first image there is no time at which to record it.
         if self._image_clock.running:
             self.files.add(assessment)
 
-    def forget(self, pipeline: Pipeline) -> None:
+    def forget(self, pipeline: Pipeline, reason: str = RESET) -> None:
         """Another patient, or the first frames after a pause."""
-        pipeline.reset()
+        pipeline.reset(reason)
+        self.session = pipeline.session
+        self._moments.clear()
         self.files.event(self._image_clock.seconds, 'reset')
         self._header = Header()
         self._image_clock.reset()
@@ -175,6 +192,10 @@ class FrameAssessor:
         stamp_s = conversions.stamp_s(cue.header) if stamped else self._image_clock.seconds
         start = cue.phase == ExerciseCue.START
         problems = pipeline.cue(cue.exercise, start, stamp_s, cue.hold_s)
+        if start:
+            self._moments.start(stamp_s, cue)
+        self._answer(conversions.exercise_status(
+            cue, pipeline.session, REFUSED.isdisjoint(problems), problems))
         self.files.cue(stamp_s, cue.exercise, start, cue.hold_s, problems)
         self.cue = f'{cue.exercise[:40]} {"start" if start else "stop"}'
         if problems:
@@ -187,7 +208,8 @@ class FrameAssessor:
         if self._image_clock.take(stamp, time.monotonic()):
             self._logger.info(
                 f'image stamp went back from {last:.3f} to {stamp:.3f} s: starting afresh')
-            pipeline.reset()
+            pipeline.reset(CLOCK_WENT_BACK)
+            self._moments.clear()
         if stamp == 0.0:
             return 'images carry no stamp: the camera driver must set header.stamp'
         if stamp == last:

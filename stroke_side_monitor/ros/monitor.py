@@ -7,6 +7,7 @@ stream of assessments publishes UNKNOWN with its reason first.
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
 from stroke_side_monitor.ros.worker import Worker
-from stroke_side_msgs.msg import ExerciseCue
+from stroke_side_msgs.msg import ExerciseCue, ExerciseStatus
 
 NODE_NAME = 'stroke_side_monitor'
 
@@ -73,18 +74,30 @@ class Monitor(LifecycleNode):
         self._assessor: frames.FrameAssessor | None = None
         self._files: PatientFiles | None = None
         self._images: Subscription | None = None
-        self._entities: list[Any] = []
         self._model: Mapping[str, str] = {}
         self._active = False
         self._enabled = True
         self._subscribed_at = 0.0
         self._image_qos = qos_profile_sensor_data
+        # From the clock on the wall, so that they also grow when the node is started anew.
+        self._session_numbers = itertools.count(int(time.time()))
 
+        self._serve()
         self._diagnostics = self.create_publisher(
             DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
         # Steady: diagnostics must go on while simulated time stands still.
         self.create_timer(1.0, self._publish_diagnostics,
                           clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _serve(self) -> None:
+        """What answers in every state, if only why not."""
+        self._cue_answers = self.create_publisher(
+            ExerciseStatus, '~/exercise_status', QoSProfile(depth=10))
+        self.create_subscription(
+            ExerciseCue, '~/exercise_cue', self._on_cue, QoSProfile(depth=10))
+        self.create_service(SetBool, '~/enable', self._on_enable)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(Trigger, '~/enrol_baseline', self._on_enrol_baseline)
 
     def autostart(self) -> None:
         """Configure and activate, unless the parameter autostart is false."""
@@ -167,25 +180,19 @@ class Monitor(LifecycleNode):
             **{name: str(values[name]) for name in (
                 'patient_key', 'baseline_directory', 'record_session')})
         self._assessor = frames.FrameAssessor(
-            self._outputs, self._statistics, self._files, self.get_logger(), self.get_clock(),
-            self._topic)
+            self._outputs, self._cue_answers.publish, self._statistics, self._files,
+            self.get_logger(), self.get_clock(), self._topic)
         self._worker = Worker(
             functools.partial(self._make_pipeline, values, self._files.baseline), self._assessor,
             float(values['stale_timeout_s']))
-        self._entities = [
-            self.create_subscription(
-                ExerciseCue, '~/exercise_cue', self._on_cue, QoSProfile(depth=10)),
-            self.create_service(SetBool, '~/enable', self._on_enable),
-            self.create_service(Trigger, '~/reset', self._on_reset),
-            self.create_service(Trigger, '~/enrol_baseline', self._on_enrol_baseline),
-        ]
 
     def _make_pipeline(self, values: Mapping[str, parameters.Value],
                        baseline: PersonalBaseline | None) -> Pipeline:
         """Runs in the worker's thread, to which mesh and interpreter belong."""
         pipeline = Pipeline(
             parameters.pipeline_settings(values), video=True,
-            norms_path=_path(values['norms_path']), model_path=_path(values['model_path']))
+            norms_path=_path(values['norms_path']), model_path=_path(values['model_path']),
+            session_numbers=self._session_numbers)
         pipeline.use_baseline(baseline)
         self._model = _describe(pipeline)
         return pipeline
@@ -193,17 +200,11 @@ class Monitor(LifecycleNode):
     def _tear_down(self) -> None:
         if self._worker is not None:
             self._worker.stop()
-        if self._entities:
-            cue, *services = self._entities
-            self.destroy_subscription(cue)
-            for service in services:
-                self.destroy_service(service)
         if self._outputs is not None:
             self._outputs.destroy()
         if self._files is not None:
             self._files.close()
         self._worker = self._assessor = self._outputs = self._files = None
-        self._entities = []
         self._model = {}
 
     # Images
@@ -222,7 +223,9 @@ class Monitor(LifecycleNode):
     def _take_images(self) -> None:
         if self._images is not None or self._worker is None or self._assessor is None:
             return
-        self._worker.ask(self._assessor.forget)
+        assessor = self._assessor
+        self._worker.ask(
+            lambda pipeline: assessor.forget(pipeline, frames.IMAGES_TAKEN_AGAIN))
         self._worker.resume()
         self._subscribed_at = time.monotonic()
         qos = QoSProfile(depth=1, history=qos_profile_sensor_data.history,
@@ -248,8 +251,17 @@ class Monitor(LifecycleNode):
 
     def _on_cue(self, cue: ExerciseCue) -> None:
         worker, assessor = self._worker, self._assessor
-        if self._images is not None and worker is not None and assessor is not None:
+        if worker is None or assessor is None:
+            self._refuse(cue, 0, frames.UNCONFIGURED)
+        elif self._images is None:
+            self._refuse(cue, assessor.session,
+                         frames.DISABLED if self._active else frames.INACTIVE)
+        else:
             worker.ask(lambda pipeline: assessor.take_cue(pipeline, cue))
+
+    def _refuse(self, cue: ExerciseCue, session: int, reason: str) -> None:
+        self._cue_answers.publish(
+            conversions.exercise_status(cue, session, accepted=False, reasons=(reason,)))
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
@@ -264,16 +276,18 @@ class Monitor(LifecycleNode):
         return response
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._worker is not None and self._assessor is not None
-        if self._worker is not None and self._assessor is not None:
-            self._worker.ask(self._assessor.forget)
+        if self._worker is None or self._assessor is None:
+            response.message = self._why_unconfigured
+            return response
+        self._worker.ask(self._assessor.forget)
+        response.success = True
         response.message = 'the next frame starts a new patient'
         return response
 
     def _on_enrol_baseline(self, _: Trigger.Request, response: Trigger.Response
                            ) -> Trigger.Response:
         if self._worker is None or self._files is None:
-            response.message = 'configure the node first'
+            response.message = self._why_unconfigured
             return response
         response.message = self._files.why_no_enrolment
         if not response.message:
@@ -282,6 +296,10 @@ class Monitor(LifecycleNode):
             response.message = (f'gathering {REST_NEEDED_S:.0f} s of rest; the log tells when the '
                                 'baseline is stored')
         return response
+
+    @property
+    def _why_unconfigured(self) -> str:
+        return f'not configured: {self.problem or "ask for the transition configure first"}'
 
     # Parameters and diagnostics
 

@@ -15,14 +15,16 @@ from stroke_side_monitor.assessment.exercise import ExerciseResult as Result
 from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.pipeline import Assessment, View
 from stroke_side_monitor.ros import conversions
+from stroke_side_monitor.ros.moments import Moments
 from stroke_side_msgs.msg import (
     AffectedSide,
+    ExerciseCue,
     ExerciseResult,
     Severity,
     SimulatedPatientTruth,
 )
 
-HEADER = Header(stamp=conversions.stamp_of(12.5), frame_id='camera')
+HEADER = Header(stamp=conversions.stamp_of(12_500_000_000), frame_id='camera')
 
 
 @pytest.mark.parametrize(('enumeration', 'message', 'prefix'), [
@@ -53,7 +55,8 @@ def assessment() -> Assessment:
     names = sorted(UNITS)
     return Assessment(12.5, decision, estimate, view,
                       metrics={name: float(i) for i, name in enumerate(names)},
-                      z={name: -float(i) for i, name in enumerate(names[:-1])})
+                      z={name: -float(i) for i, name in enumerate(names[:-1])},
+                      session=7, session_reason='reset')
 
 
 def test_the_side_keeps_every_field():
@@ -65,6 +68,7 @@ def test_the_side_keeps_every_field():
                told.probability_right, told.landmark_score, told.eye_score, told.classifier_score)
     assert numbers == pytest.approx((0.75, 0.7, 0.2, 0.1, 2.5, -0.5, 1.5))
     assert told.stable is True
+    assert (told.session, told.session_reason) == (7, 'reset')
     assert told.reasons == ['blink']
 
 
@@ -77,6 +81,9 @@ def test_the_severity_keeps_every_field():
             assert told.reasons == list(expected)
         else:
             assert getattr(told, field.name) == pytest.approx(expected), field.name
+
+
+    assert (told.session, told.session_reason) == (7, 'reset')
 
 
 def test_the_measurements_keep_name_unit_and_place():
@@ -94,18 +101,47 @@ def test_the_measurements_keep_name_unit_and_place():
     assert told.reasons == ['too_dark']
 
 
+# Stamps of today that floating-point seconds cannot tell from their neighbours.
+IMAGE_NS, CUE_NS = 1_795_263_256_558_728_123, 1_795_263_251_000_000_001
+
+
 def test_an_exercise_result_keeps_every_field():
+    moments = Moments()
     values = {field.name: 0.5 + i for i, field in enumerate(dataclasses.fields(Result))}
-    result = Result(**{**values, 'stamp_s': 12.345678, 'exercise': 'smile', 'repetition': 3,
-                       'valid': True, 'unit': 'mm', 'item_score': 4, 'quality': 0.9,
-                       'reasons': ('rest_missing',)})
-    told = conversions.exercise_result(result, 'camera')
-    assert (told.header.stamp.sec, told.header.stamp.nanosec) == (12, 345678000)
+    result = Result(**{**values, 'stamp_s': IMAGE_NS * 1e-9, 'start_s': CUE_NS * 1e-9,
+                       'exercise': 'smile', 'repetition': 3, 'valid': True, 'unit': 'mm',
+                       'item_score': 4, 'quality': 0.9, 'reasons': ('rest_missing',)})
+    moments.image(result.stamp_s, conversions.stamp_of(IMAGE_NS))
+    moments.start(result.start_s, ExerciseCue(
+        header=Header(stamp=conversions.stamp_of(CUE_NS)), exercise='smile', cue_id=42))
+    told = conversions.exercise_result(result, assessment(), moments, 'camera')
+    assert conversions.stamp_ns(told.header) == IMAGE_NS
+    assert conversions.stamp_ns(Header(stamp=told.cue_stamp)) == CUE_NS
+    assert (told.cue_id, told.session, told.session_reason) == (42, 7, 'reset')
     assert told.header.frame_id == 'camera'
-    for name in ExerciseResult.get_fields_and_field_types():
-        if name != 'header':
-            told_value, value = getattr(told, name), getattr(result, name)
-            assert told_value == (list(value) if name == 'reasons' else pytest.approx(value)), name
+    of_dataclass = set(ExerciseResult.get_fields_and_field_types()) - {
+        'header', 'cue_id', 'cue_stamp', 'session', 'session_reason'}
+    for name in of_dataclass:
+        told_value, value = getattr(told, name), getattr(result, name)
+        assert told_value == (list(value) if name == 'reasons' else pytest.approx(value)), name
+
+
+def test_a_cue_without_stamp_was_given_with_the_last_image():
+    moments = Moments()
+    moments.image(5.0, conversions.stamp_of(IMAGE_NS))
+    moments.start(5.0, ExerciseCue(exercise='smile', cue_id=3))
+    assert moments.started('smile', 5.0) == (3, conversions.stamp_of(IMAGE_NS))
+    moments.clear()
+    assert moments.started('smile', 5.0) == (0, conversions.stamp_of(0))
+
+
+def test_moments_do_not_pile_up():
+    moments = Moments()
+    for number in range(10_000):
+        moments.image(float(number), conversions.stamp_of(number))
+    assert moments.stamp(9_999.0) == conversions.stamp_of(9_999)
+    assert moments.stamp(0.0) == conversions.stamp_of(0)
+    assert moments.stamp(7_000.0) == conversions.stamp_of(0), 'an image of minutes ago'
 
 
 def test_a_picture_survives_the_way_through_a_message():
@@ -118,7 +154,8 @@ def test_a_picture_survives_the_way_through_a_message():
     np.testing.assert_array_equal(conversions.picture(left_half), rgb[:, :3])
 
 
-@pytest.mark.parametrize('seconds', [0.0, 1e-6, 12.345678, 1795263256.558728])
-def test_stamps_survive_to_the_microsecond(seconds):
-    header = Header(stamp=conversions.stamp_of(seconds))
-    assert conversions.stamp_s(header) == pytest.approx(seconds, abs=1e-6)
+@pytest.mark.parametrize('nanoseconds', [0, 1, 12_345_678_901, IMAGE_NS, (2 ** 31 - 1) * 10 ** 9])
+def test_stamps_survive_to_the_nanosecond(nanoseconds):
+    header = Header(stamp=conversions.stamp_of(nanoseconds))
+    assert conversions.stamp_ns(header) == nanoseconds
+    assert conversions.stamp_s(header) == pytest.approx(nanoseconds * 1e-9, abs=3e-7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
+from pathlib import Path
 
 from ros_harness import REPOSITORY, MonitorProcess, Robot
 
@@ -54,9 +55,12 @@ def test_every_reason_code_is_explained():
                  if name.isupper() and isinstance(value, str)}
     gate = set(re.findall(r"^        \('([a-z_]+)', ", inspect.getsource(quality.judge), re.M))
     assert {'too_small', 'blurred'} <= gate
-    source = inspect.getsource(pipeline) + inspect.getsource(side)
+    rooms = [*Path(pipeline.__file__).parent.glob('*.py'), Path(side.__file__)]
+    source = ''.join(path.read_text() for path in rooms)
     spoken = set(re.findall(r"'([a-z]+_(?:face|faces|conflict|up)|blink)'", source))
     assert {'no_face', 'classifier_conflict', 'warming_up', 'blink'} <= spoken
     documented = set(re.findall(r'`([a-z_]+)`', DOCUMENT))
-    for code in constants | gate | spoken | set(frames.REASONS):
+    sessions = {pipeline.STARTED, pipeline.RESET, pipeline.ANOTHER_FACE, frames.CLOCK_WENT_BACK,
+                frames.IMAGES_TAKEN_AGAIN}
+    for code in constants | gate | spoken | set(frames.REASONS) | sessions:
         assert code in documented, code
