@@ -34,7 +34,7 @@ from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import inputs, records
 from stroke_side_monitor.offline.inputs import Cue, Frame, Input, InputError, Kind
 from stroke_side_monitor.offline.records import Record
-from stroke_side_monitor.perception.side_classifier import ModelError
+from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
 
 

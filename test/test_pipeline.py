@@ -11,7 +11,7 @@ from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
-from stroke_side_monitor.perception.side_classifier import ModelError
+from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
@@ -269,3 +269,51 @@ def test_the_classifiers_vote_stands_between_its_looks(patient):
     votes = [pipeline.assess(picture, index / 30).side.classifier_score for index in range(40)]
     pipeline.close()
     assert not any(math.isnan(vote) for vote in votes[2:])
+
+
+@pytest.mark.parametrize('side', [Side.NONE, Side.LEFT, Side.RIGHT])
+def test_a_face_upside_down_gets_no_answer(stills, patient, side):
+    person = patient.framed(640, 480, 90.0)
+    rgb, _ = simulate_still(person, Palsy.of(side, float(side is not Side.NONE), 'central'))
+    assert stills.assess(rgb, 0.0).side.side is side
+    assessment = stills.assess(upside_down(rgb), 0.0)
+    assert assessment.side.side is Side.UNKNOWN
+    assert assessment.side.reasons == ('upside_down',)
+    # The mesh draws a mouth on the forehead: no figure of it may be published.
+    assert assessment.metrics == assessment.z == {}
+    assert math.isnan(assessment.side.landmark_score)
+
+
+@pytest.mark.parametrize('quarter_turns', [1, 3])
+def test_a_face_lying_on_its_side_is_named_so(stills, astronaut, quarter_turns):
+    assessment = stills.assess(np.ascontiguousarray(np.rot90(astronaut, quarter_turns)), 0.0)
+    assert assessment.side.side is Side.UNKNOWN
+    assert 'roll' in assessment.side.reasons
+
+
+def test_a_camera_turned_right_side_up_is_believed_and_nothing_is_inherited(patient):
+    rgb, _ = simulate_still(patient.framed(640, 480, 90.0), Palsy.of(Side.LEFT, 1.0, 'central'))
+    pipeline = Pipeline(SETTINGS, video=True)
+    answers = [pipeline.assess(upside_down(rgb) if index < 40 else rgb, index / 10).side
+               for index in range(80)]
+    pipeline.close()
+    assert {answer.side for answer in answers[:40]} == {Side.UNKNOWN}
+    assert {reason for answer in answers[:40] for reason in answer.reasons} \
+        <= {'upside_down', 'no_face', 'pitch', 'yaw', 'roll', 'too_small'}
+    assert 'upside_down' in answers[0].reasons
+    assert {answer.side for answer in answers[60:]} == {Side.LEFT}
+    assert {answer.side for answer in answers} == {Side.UNKNOWN, Side.LEFT}
+
+
+def test_a_followed_face_that_is_suddenly_upside_down_is_noticed(patient):
+    rgb, _ = simulate_still(patient.framed(640, 480, 90.0), Palsy.of(Side.LEFT, 1.0, 'central'))
+    pipeline = Pipeline(SETTINGS, video=True)
+    before = [pipeline.assess(rgb, index / 30).side.side for index in range(30)]
+    after = [pipeline.assess(upside_down(rgb), index / 30).side.side for index in range(30, 120)]
+    pipeline.close()
+    assert before[-1] is Side.LEFT
+    assert set(after[60:]) == {Side.UNKNOWN}
+
+
+def upside_down(picture):
+    return np.ascontiguousarray(picture[::-1, ::-1])

@@ -16,7 +16,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from stroke_side_monitor.perception.side_classifier import ModelError, SideClassifier
+from stroke_side_monitor.perception.side_classifier import SideClassifier
+from stroke_side_monitor.perception.tflite import ModelError
 from training.antisymmetric import float_scores
 from training.common import TrainingError, log, read_json, run_command, write_json, write_whole
 from training.dataset import Dataset, answerable, load

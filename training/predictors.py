@@ -17,7 +17,8 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stroke_side_monitor.perception.side_classifier import ModelError, SideClassifier
+from stroke_side_monitor.perception.side_classifier import SideClassifier
+from stroke_side_monitor.perception.tflite import ModelError
 from training.common import TrainingError, read_json
 from training.dataset import Dataset
 from training.tasks import TASKS, Row, Task

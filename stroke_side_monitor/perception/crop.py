@@ -1,12 +1,15 @@
 """The aligned face crop that the side classifier sees, on the robot and in training alike.
 
 The only crop in this project: the trainer imports it, and the model card repeats
-its version. It never normalises pixel values; that belongs to the classifier.
+its version. Beside it stands the crop of the face with its surroundings, in which a head
+upside down can be told from one upright. It never normalises pixel values; that belongs to
+whoever looks.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,10 +23,26 @@ if TYPE_CHECKING:  # the trainer reads VERSION and SIZE where mediapipe cannot b
 
 VERSION = 'eye-aligned-brow-to-chin-1'
 SIZE = 224
-# In units of the distance between the eye centres (63 mm on the canonical face):
-# 35 mm above the eye line shows the brows, 117 mm below it the chin.
-_EXTENT = 152.0 / 63.0
-_ABOVE_EYES = 35.0 / 63.0
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A square with the eyes level: its size in pixels, the rest in eye distances.
+
+    extent: its side. above_eyes: how far it reaches above the eye line.
+    finest: most samples across one of its pixels. A face much larger than the crop is warped at
+        a multiple of the size and averaged down; sampling it directly would alias.
+    """
+
+    size: int
+    extent: float
+    above_eyes: float
+    finest: int
+
+
+# The distance between the eye centres is 63 mm on the canonical face: 35 mm above the eye line
+# shows the brows, 117 mm below it the chin.
+_FACE = _Cut(SIZE, 152.0 / 63.0, 35.0 / 63.0, 64)
 
 
 def aligned_crop(rgb: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.uint8]:
@@ -41,15 +60,46 @@ def aligned_crop(rgb: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.uint
     Returns:
         uint8 (224, 224, 3), the patient's left on the right of the crop.
     """
+    return _cut_out(rgb, face, _FACE)
+
+
+def surroundings(rgb: NDArray[np.uint8], face: FaceLandmarks, reach_mm: float, size: int
+                 ) -> NDArray[np.uint8]:
+    """Cut out the eyes and what lies around them, as far upwards as downwards; else as above.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        face: landmarks in that picture.
+        reach_mm: from the middle between the eyes to each edge, canonical millimetres.
+        size: of the crop, pixels.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    reach = reach_mm / 63.0
+    return _cut_out(rgb, face, _Cut(size, 2.0 * reach, reach, 2))
+
+
+def canonical_view(face_crop: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
+    """Of a crop and its mirror image always the same one, and whether that is the mirror image.
+
+    What is computed from it is the same for a mirrored picture to the last bit.
+    """
+    mirrored: NDArray[Any] = cv2.flip(face_crop, 1)
+    swapped = face_crop.tobytes() < mirrored.tobytes()
+    return (mirrored, True) if swapped else (face_crop, False)
+
+
+def _cut_out(rgb: NDArray[np.uint8], face: FaceLandmarks, cut: _Cut) -> NDArray[np.uint8]:
     right, left = _eye_centres(face)
     off_centre = float(right[0] + left[0])
     if off_centre > 0.0:
-        return _warp(rgb, face)
-    through_mirror = cv2.flip(_warp(cv2.flip(rgb, 1), face.mirrored()), 1)
+        return _warp(rgb, face, cut)
+    through_mirror = cv2.flip(_warp(cv2.flip(rgb, 1), face.mirrored(), cut), 1)
     if off_centre < 0.0:
         return through_mirror  # type: ignore[return-value]
     # Exactly in the middle neither half is the face's own: take both.
-    mean: NDArray[Any] = cv2.addWeighted(_warp(rgb, face), 0.5, through_mirror, 0.5, 0.0)
+    mean: NDArray[Any] = cv2.addWeighted(_warp(rgb, face, cut), 0.5, through_mirror, 0.5, 0.0)
     return mean
 
 
@@ -66,26 +116,24 @@ def _eye_centres(face: FaceLandmarks) -> tuple[NDArray[np.float64], NDArray[np.f
     return right, left
 
 
-def _warp(rgb: NDArray[Any], face: FaceLandmarks) -> NDArray[Any]:
+def _warp(rgb: NDArray[Any], face: FaceLandmarks, cut: _Cut) -> NDArray[Any]:
     right, left = _eye_centres(face)
     across = left - right
     distance = math.hypot(*across)
     cosine, sine = across / distance
-    scale = SIZE / (_EXTENT * distance)
-    # A face much larger than the crop is warped at a multiple of the size and
-    # averaged down; sampling it directly would alias.
-    multiple = max(1, round(1.0 / scale))
+    scale = cut.size / (cut.extent * distance)
+    multiple = min(max(1, round(1.0 / scale)), cut.finest)
     scale *= multiple
-    size = SIZE * multiple
+    size = cut.size * multiple
 
     # Landmarks are y-up from the picture's centre; OpenCV wants y-down pixel centres.
     middle = (right + left) / 2
     column = middle[0] + face.width / 2 - 0.5
     row = face.height / 2 - middle[1] - 0.5
     linear = scale * np.array([[cosine, -sine], [sine, cosine]])
-    target = np.array([size / 2 - 0.5, size * _ABOVE_EYES / _EXTENT - 0.5])
+    target = np.array([size / 2 - 0.5, size * cut.above_eyes / cut.extent - 0.5])
     offset = target - linear @ np.array([column, row])
     crop: NDArray[Any] = cv2.warpAffine(rgb, np.column_stack([linear, offset]), (size, size))
     if multiple > 1:
-        crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        crop = cv2.resize(crop, (cut.size, cut.size), interpolation=cv2.INTER_AREA)
     return crop

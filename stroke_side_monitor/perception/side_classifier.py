@@ -7,7 +7,6 @@ a mirrored crop gets the negated score, bit for bit.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import math
 from collections.abc import Mapping
@@ -19,16 +18,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroke_side_monitor.perception import crop
+from stroke_side_monitor.perception import crop, tflite
+from stroke_side_monitor.perception.tflite import ModelError
 
 CARD_FORMAT = 'stroke-side-classifier-1'
 LABELS = ('left', 'none', 'right')
 _CALIBRATION = ('dead_band', 'slope', 'none_band')
 _MEND = 'restore both files from one export (training/export.py), or set use_classifier to false'
-
-
-class ModelError(RuntimeError):
-    """The model, its card or its runtime cannot be used; the text says why and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +64,7 @@ class SideClassifier:
         self.threads = threads
         self._dead_band, self._slope, self._none_band = (
             float(self.card['calibration'][name]) for name in _CALIBRATION)
-        self.runtime, interpreter_class = _runtime()
-        try:
-            self._interpreter = interpreter_class(model_content=model, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(f'model: {self.runtime} cannot load {model_path} '
-                             f'({str(error).splitlines()[0]}); {_MEND}') from error
+        self._interpreter, self.runtime = tflite.load(model, model_path, _MEND, threads)
         self._bind(model_path)
 
     def score(self, face_crop: NDArray[np.uint8]) -> SideScore:
@@ -96,9 +86,8 @@ class SideClassifier:
         # Of crop and mirror image the same one is always resized and the other view is
         # flipped from it: so mirroring the crop only swaps the views, and their
         # difference, one of integers, is exactly negated.
-        mirrored = cv2.flip(face_crop, 1)
-        swapped = face_crop.tobytes() < mirrored.tobytes()
-        view = self._resized(mirrored if swapped else face_crop)
+        seen, swapped = crop.canonical_view(face_crop)
+        view = self._resized(seen)
         self._views[int(swapped)] = view
         self._views[1 - int(swapped)] = cv2.flip(view, 1)
         self._interpreter.set_tensor(self._input, self._views)
@@ -175,15 +164,3 @@ def _check_card(card: Mapping[str, Any], sha256: str, model_path: Path) -> None:
         if found != needed:
             raise ModelError(f'model: {model_path} does not fit: {name} is {found}, '
                              f'needed {needed}; {_MEND}')
-
-
-def _runtime() -> tuple[str, Any]:
-    for runtime, module in (('LiteRT', 'ai_edge_litert.interpreter'),
-                            ('tflite_runtime', 'tflite_runtime.interpreter')):
-        try:
-            return runtime, importlib.import_module(module).Interpreter
-        except ModuleNotFoundError as error:
-            if error.name is None or not module.startswith(error.name):
-                raise
-    raise ModelError('model: no runtime; pip install ai-edge-litert (or tflite-runtime), '
-                     'or set use_classifier to false')

@@ -32,6 +32,7 @@ from stroke_side_monitor.perception.face_tracker import (
     StillFaceFinder,
     VideoFaceTracker,
 )
+from stroke_side_monitor.perception.orientation import Orientation
 from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.pipeline.opinions import Measured, Opinions
 from stroke_side_monitor.pipeline.person import Person
@@ -73,6 +74,7 @@ class Pipeline:
             model_path or resources.model_path('side_classifier.tflite'),
             threads=settings.classifier_threads) if settings.use_classifier else None
         self._finder = VideoFaceTracker() if video else StillFaceFinder()
+        self._orientation = Orientation()
         self._opinions = Opinions()
         self._looks = PairedLooks()
         self._person = Person(self._norms, window_s=settings.window_s,
@@ -108,17 +110,19 @@ class Pipeline:
                 measured = self._opinions.measure(sighting, stamp_s)
             except frame.DegenerateFaceError:
                 return self.lost(stamp_s, 'degenerate_face')
-            view = self._view(sighting, measured, face_crop)
+            view = self._view(rgb, sighting, measured, face_crop, stamp_s)
             z = self._norms.z(measured.metrics, measured.context)
         classifier_score = self._classify(stamp_s, view, face_crop, timings)
         with _Stopwatch(timings, 'conclude'):
-            if view.reasons:
+            if _INVENTED.intersection(view.reasons):
+                assessment = self._person.miss(stamp_s, view, {}, {})
+            elif view.reasons:
                 assessment = self._person.miss(stamp_s, view, measured.metrics, z)
             else:
                 assessment = self._person.conclude(
                     stamp_s, view, measured, z, classifier_score, self.settings.rule)
-            reported = metrics.gain_corrected(measured.metrics) if self.settings.gain_correction \
-                else measured.metrics
+            reported = metrics.gain_corrected(assessment.metrics) \
+                if self.settings.gain_correction else assessment.metrics
         timings['assess'] += timings.pop('conclude')
         return replace(self._of_session(assessment), metrics=reported, timings_ms=timings)
 
@@ -156,6 +160,7 @@ class Pipeline:
     def reset(self, reason: str = RESET) -> None:
         """Forget the patient, and say why: a new one, or a clock that went back."""
         self._finder.reset()
+        self._orientation.reset()
         self._forget_person(reason)
 
     def _begin_session(self, reason: str) -> None:
@@ -174,9 +179,12 @@ class Pipeline:
         """Release meshes and classifier."""
         self._finder.close()
 
-    def _view(self, sighting: Sighting, measured: Measured, face_crop: NDArray[np.uint8]) -> View:
+    def _view(self, rgb: NDArray[np.uint8], sighting: Sighting, measured: Measured,
+              face_crop: NDArray[np.uint8], stamp_s: float) -> View:
         judged = quality.judge(sighting.face, measured.face, face_crop, self.settings.limits)
         reasons: tuple[str, ...] = judged.reasons
+        if self._orientation.is_upside_down(rgb, sighting, stamp_s):
+            reasons = ('upside_down', *reasons)
         limits: tuple[str, ...] = ()
         if self._person.blinks(measured):
             limits += ('blink',)
@@ -206,6 +214,11 @@ class Pipeline:
     def _classifier_rest_s(self) -> float:
         # At least two pairs of looks in every window, else its vote would come and go.
         return min(2.0 / self.settings.classifier_rate_hz, self.settings.window_s / 2)
+
+
+# With these the mesh has drawn what is not seen: its figures are nobody's, and what was gathered
+# before is not carried over.
+_INVENTED = frozenset({'upside_down'})
 
 
 def load_norms(path: Path) -> Norms:

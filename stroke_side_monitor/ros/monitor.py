@@ -29,7 +29,7 @@ from stroke_side_monitor.assessment.baseline import REST_NEEDED_S, BaselineError
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.patient_files.files import PatientFiles
 from stroke_side_monitor.patient_files.session_record import SessionError
-from stroke_side_monitor.perception.side_classifier import ModelError
+from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence

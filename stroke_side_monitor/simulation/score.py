@@ -25,7 +25,7 @@ from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.offline.inputs import Cue, Frame, InputError
-from stroke_side_monitor.perception.side_classifier import ModelError
+from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 
 TRUTH = 'stroke_side_msgs/msg/SimulatedPatientTruth'

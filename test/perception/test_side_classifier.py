@@ -12,7 +12,8 @@ from stroke_side_monitor import resources
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.crop import aligned_crop
 from stroke_side_monitor.perception.face_mesh import FaceMesh
-from stroke_side_monitor.perception.side_classifier import ModelError, SideClassifier, SideScore
+from stroke_side_monitor.perception.side_classifier import SideClassifier, SideScore
+from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait, read_picture
 from stroke_side_monitor.simulation.still import simulate_still

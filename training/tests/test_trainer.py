@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from stroke_side_monitor.perception.side_classifier import ModelError, SideClassifier
+from stroke_side_monitor.perception.side_classifier import SideClassifier
+from stroke_side_monitor.perception.tflite import ModelError
 from training import antisymmetric, config, evaluate, export, models, predictors
 from training import dataset as datasets
 from training.common import TrainingError
