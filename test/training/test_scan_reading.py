@@ -1,0 +1,228 @@
+"""Head scans are read as they are meant: DICOM, NIfTI and pictures give one head, one way up."""
+
+import contextlib
+import gzip
+import io
+import struct
+
+import cv2
+import gdcm
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from training.scans import writing
+from training.scans.phantom import draw_patient
+from training.scans.reading import MAX_SIDE, ScanError, read_files, windowed
+
+
+@pytest.fixture(scope='module')
+def phantom():
+    return draw_patient(11, stroke=True, kind='haemorrhage', slices=19, pixels=128)
+
+
+def as_bytes(image):
+    buffer = io.BytesIO()
+    image.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def images(phantom, count=3):
+    return [writing.dicom(phantom.hu[8 + i], i, 'one', phantom.spacing) for i in range(count)]
+
+
+def read(*made):
+    return read_files({f'{i}.dcm': as_bytes(image) for i, image in enumerate(made)})
+
+
+def test_hounsfield_units_come_back_and_are_windowed_as_dicom_says(phantom):
+    series, = read(*images(phantom))
+    for one, hu in zip(series.slices, phantom.hu[8:], strict=False):
+        assert np.abs(one.hu - np.rint(hu)).max() <= 1
+        assert np.array_equal(one.channels[..., 0], windowed(one.hu, 80, 40))
+    assert series.window == 'W80 L40, W40 L40, W200 L80'
+    assert windowed(np.array([-1.0, 0, 40, 80, 81]), 80, 40).tolist() == [0, 0, 128, 255, 255]
+
+
+def test_slices_stand_from_feet_to_head_whatever_their_names(phantom):
+    first, second, third = images(phantom)
+    series, = read(third, first, second)
+    assert [one.name for one in series.slices] == ['1.dcm', '2.dcm', '0.dcm']
+
+
+def test_rescale_slope_is_applied(phantom):
+    image, = images(phantom, 1)
+    half = (np.frombuffer(image.PixelData, '<u2') // 2).astype('<u2')
+    image.PixelData, image.RescaleSlope = half.tobytes(), 2
+    series, = read(image)
+    assert np.abs(series.slices[0].hu - np.rint(phantom.hu[8])).max() <= 2
+
+
+@pytest.mark.parametrize('turned', ['stored values', 'nothing'])
+def test_monochrome1_shows_air_dark_however_it_was_written(phantom, turned):
+    image, = images(phantom, 1)
+    image.PhotometricInterpretation = 'MONOCHROME1'
+    if turned == 'stored values':
+        image.PixelData = (4095 - np.frombuffer(image.PixelData, '<u2')).astype('<u2').tobytes()
+    series, = read(image)
+    assert np.abs(series.slices[0].hu - np.rint(phantom.hu[8])).max() <= 1
+
+
+def test_a_picture_stored_from_left_to_right_and_back_to_front_is_turned(phantom):
+    straight, turned = images(phantom, 2)
+    pixels = np.frombuffer(straight.PixelData, '<u2').reshape(128, 128)
+    turned.PixelData = pixels[::-1, ::-1].tobytes()
+    turned.ImageOrientationPatient = [-1, 0, 0, 0, -1, 0]
+    one, two = read(straight, turned)[0].slices
+    assert np.array_equal(one.hu, two.hu)
+
+
+def test_padding_outside_the_field_of_view_is_air(phantom):
+    image, = images(phantom, 1)
+    pixels = np.frombuffer(image.PixelData, '<u2').copy()
+    pixels[:64] = 63536 & 0xFFF
+    image.PixelData, image.PixelPaddingValue = pixels.tobytes(), int(pixels[0])
+    assert read(image)[0].slices[0].hu.ravel()[:64].max() <= -900
+
+
+@pytest.mark.parametrize('syntax', [
+    gdcm.TransferSyntax.JPEGLosslessProcess14_1, gdcm.TransferSyntax.JPEGLSLossless,
+    gdcm.TransferSyntax.JPEG2000Lossless, gdcm.TransferSyntax.RLELossless])
+def test_compressed_syntaxes_give_the_same_pixels(phantom, tmp_path, syntax):
+    image, = images(phantom, 1)
+    plain, packed = tmp_path / 'plain.dcm', tmp_path / 'packed.dcm'
+    plain.write_bytes(as_bytes(image))
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(plain))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(packed))
+    assert writer.Write()
+    assert pydicom.dcmread(packed).file_meta.TransferSyntaxUID.is_compressed
+    series, = read_files({'packed.dcm': packed.read_bytes()})
+    assert np.abs(series.slices[0].hu - np.rint(phantom.hu[8])).max() <= 1
+
+
+def test_an_enhanced_image_holds_many_slices(phantom):
+    image, = images(phantom, 1)
+    planes = np.clip(np.rint(phantom.hu[8:11] + 1024), 0, 4095).astype('<u2')
+    image.NumberOfFrames, image.PixelData = 3, planes.tobytes()
+    del image.RescaleIntercept, image.RescaleSlope, image.ImagePositionPatient
+    shared = Dataset()
+    value = Dataset()
+    value.RescaleIntercept, value.RescaleSlope = -1024, 1
+    shared.PixelValueTransformationSequence = Sequence([value])
+    image.SharedFunctionalGroupsSequence = Sequence([shared])
+    frames = []
+    for height in (10, 0, 5):
+        frame, place = Dataset(), Dataset()
+        place.ImagePositionPatient = [0, 0, height]
+        frame.PlanePositionSequence = Sequence([place])
+        frames.append(frame)
+    image.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    series, = read(image)
+    assert [one.name for one in series.slices] == ['0.dcm 2', '0.dcm 3', '0.dcm 1']
+    assert np.abs(series.slices[2].hu - np.rint(phantom.hu[8])).max() <= 1
+
+
+def test_scouts_are_left_out_and_named(phantom):
+    one, scout = images(phantom, 2)
+    scout.ImageType = ['ORIGINAL', 'PRIMARY', 'LOCALIZER']
+    series, = read(one, scout)
+    assert len(series.slices) == 1
+    assert series.notes == ('1.dcm is no axial picture (a scout or another plane)',)
+    with pytest.raises(ScanError, match='no axial picture'):
+        read(scout)
+
+
+def test_nifti_and_dicom_of_one_head_are_the_same(phantom, tmp_path):
+    writing.write_nifti(tmp_path / 'a.nii.gz', phantom.hu, phantom.spacing)
+    series, = read_files({'a.nii.gz': (tmp_path / 'a.nii.gz').read_bytes()})
+    for one, hu in zip(series.slices, phantom.hu, strict=True):
+        assert np.abs(one.hu - np.rint(hu)).max() <= 1
+
+
+def test_nifti_of_any_orientation_is_turned_to_one(phantom, tmp_path):
+    writing.write_nifti(tmp_path / 'a.nii', phantom.hu, phantom.spacing)
+    straight = nibabel.load(tmp_path / 'a.nii')
+    other = straight.as_reoriented(nibabel.orientations.ornt_transform(
+        nibabel.orientations.axcodes2ornt('RAS'), nibabel.orientations.axcodes2ornt('PLI')))
+    one, = read_files({'a.nii': straight.to_bytes()})
+    two, = read_files({'b.nii': other.to_bytes()})
+    assert all(np.array_equal(a.hu, b.hu) for a, b in zip(one.slices, two.slices, strict=True))
+
+
+def test_pictures_are_taken_as_they_are_in_natural_order(phantom):
+    grey = writing.picture(phantom.hu[8], phantom, '0001')
+    files = {f'7 ({i}).png': cv2.imencode('.png', grey)[1].tobytes() for i in (10, 9, 1)}
+    series, = read_files(files)
+    assert (series.kind, series.window) == ('picture', 'unknown')
+    assert [one.name for one in series.slices] == ['7 (1).png', '7 (9).png', '7 (10).png']
+    assert np.array_equal(series.slices[0].channels[..., 1], grey)
+    with pytest.raises(ScanError, match='window cannot be changed'):
+        series.slices[0].window(80, 40)
+
+
+def test_what_a_reader_gives_names_nobody(phantom):
+    image, = images(phantom, 1)
+    image.PatientName, image.PatientID = 'Doe^Jane', 'SECRET-1'
+    series, = read(image)
+    assert 'Doe' not in repr(series)
+    assert 'SECRET' not in repr(series)
+    assert series.patient_key not in repr(series)
+
+
+def damaged(phantom):
+    image, = images(phantom, 1)
+    good = as_bytes(image)
+    huge = images(phantom, 1)[0]
+    huge.Rows, huge.Columns = 65000, 65000
+    deflated = good.replace(b'1.2.840.10008.1.2.1\0', b'1.2.840.10008.1.2.1.99')
+    header = bytearray(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4)).to_bytes())
+    struct.pack_into('<8h', header, 40, 3, 30000, 30000, 30000, 1, 1, 1, 1)
+    yield 'cut', {'a.dcm': good[:len(good) // 2]}
+    yield 'cut in the header', {'a.dcm': good[:200]}
+    yield 'huge', {'a.dcm': as_bytes(huge)}
+    yield 'deflated', {'a.dcm': deflated}
+    yield 'text', {'a.dcm': b'hello' * 200}
+    yield 'empty', {'a.dcm': b''}
+    yield 'nothing', {}
+    yield 'unknown', {'a.bmp': b'BM' + bytes(500)}
+    yield 'nifti', {'a.nii': bytes(header)}
+    yield 'bomb', {'a.nii.gz': gzip.compress(bytes(80_000_000), 9)}
+    yield 'half a gzip', {'a.nii.gz': gzip.compress(bytes(header))[:60]}
+    yield 'png', {'a.png': b'\x89PNG\r\n\x1a\n' + bytes(40)}
+    yield 'jpeg', {'a.jpg': b'\xff\xd8\xff\xe0' + bytes(40)}
+
+
+def test_damaged_and_hostile_files_are_one_clear_line(phantom):
+    assert MAX_SIDE < 65000
+    for what, files in damaged(phantom):
+        said = ''
+        try:
+            read_files(files)
+        except ScanError as error:
+            said = str(error)
+        assert said, f'{what} was read'
+        assert '\n' not in said, what
+        assert len(said) < 300, what
+
+
+def test_any_flipped_byte_is_read_or_refused_never_a_crash(phantom):
+    good = bytearray(as_bytes(images(phantom, 1)[0]))
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        bad = bytearray(good)
+        for place in rng.integers(0, 1600, 3):
+            bad[place] = int(rng.integers(256))
+        with contextlib.suppress(ScanError):
+            read_files({'a.dcm': bytes(bad)})
