@@ -47,7 +47,7 @@ def truth_fields(truth: FrameTruth) -> dict[str, Any]:
 def cue_fields(cue: Cue) -> dict[str, Any]:
     """stroke_side_msgs/ExerciseCue without its header."""
     return {'exercise': cue.exercise, 'phase': CUE_START if cue.start else CUE_STOP,
-            'hold_s': cue.hold_s}
+            'hold_s': cue.hold_s, 'cue_id': cue.cue_id}
 
 
 def truth_row(file: str, truth: FrameTruth) -> dict[str, Any]:

@@ -76,12 +76,16 @@ class SessionPlan:
 
 @dataclass(frozen=True)
 class Cue:
-    """The exercise controller's word. stamp_ns on the frames' clock; hold_s in seconds."""
+    """The exercise controller's word. stamp_ns on the frames' clock; hold_s in seconds.
+
+    cue_id counts a session's exercises from 1; START and STOP of one share it.
+    """
 
     stamp_ns: int
     exercise: str
     start: bool
     hold_s: float
+    cue_id: int
 
 
 @dataclass(frozen=True)
@@ -176,8 +180,9 @@ class Session:
     def cues(self) -> tuple[Cue, ...]:
         """START at the beginning of each movement, STOP at the end of its hold, in order."""
         return tuple(
-            Cue(self._stamp(time), movement.exercise, start, self.plan.hold_s if start else 0.0)
-            for movement in self._movements
+            Cue(self._stamp(time), movement.exercise, start, self.plan.hold_s if start else 0.0,
+                number)
+            for number, movement in enumerate(self._movements, start=1)
             for time, start in ((movement.start, True), (movement.stop, False)))
 
     def timeline(self, frames: Iterable[Frame] | None = None) -> Iterator[Cue | Frame]:

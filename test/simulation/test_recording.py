@@ -51,7 +51,8 @@ def test_a_bag_holds_pictures_truth_and_cues(session, tmp_path, storage, transpo
         assert seconds.sec * 10 ** 9 + seconds.nanosec == stamp == frame.truth.stamp_ns
         assert truth.exercise == frame.truth.exercise
         assert truth.commissure_left_mm == pytest.approx(frame.truth.commissure_mm[0], abs=1e-4)
-    assert [(cue.exercise, cue.phase) for _, _, cue in cues] == [('smile', 0), ('smile', 1)]
+    assert [(cue.exercise, cue.phase, cue.cue_id) for _, _, cue in cues] == [
+        ('smile', 0, 1), ('smile', 1, 1)]
     stamps = [stamp for _, stamp, _ in messages]
     assert stamps == sorted(stamps)
 
