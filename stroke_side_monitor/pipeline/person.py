@@ -79,6 +79,11 @@ class Person:
         """What rest and the concluded exercises come to, without a trend."""
         return severity.dynamic_severity(self._exercises.results, *self._rest_scores)
 
+    @property
+    def moving(self) -> bool:
+        """Whether an exercise is on, or has only just ended."""
+        return not self._exercises.at_rest
+
     def blinks(self, measured: Measured) -> bool:
         """Whether the lids are closed beside what they have been."""
         return self._blinks.add(*measured.lid_gaps)

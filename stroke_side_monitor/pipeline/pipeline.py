@@ -37,7 +37,7 @@ from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.pipeline.opinions import Measured, Opinions
 from stroke_side_monitor.pipeline.person import Person
 from stroke_side_monitor.pipeline.result import Assessment, View
-from stroke_side_monitor.pipeline.rhythm import PairedLooks
+from stroke_side_monitor.pipeline.rhythm import EvenFrames, PairedLooks
 from stroke_side_monitor.pipeline.settings import PipelineSettings
 
 # Why a session began; ros/frames.py has reasons of its own.
@@ -77,9 +77,29 @@ class Pipeline:
         self._orientation = Orientation()
         self._opinions = Opinions()
         self._looks = PairedLooks()
+        self._frames = EvenFrames()
+        self._faceless_since_s = math.nan
         self._person = Person(self._norms, window_s=settings.window_s,
                               stable_after_s=settings.stable_after_s,
                               least_frames=3 if video else 1)
+
+    def due(self, stamp_s: float) -> bool:
+        """Whether this frame of a video is worth assessing; asked once per frame, in order.
+
+        Movements are followed in every frame: when a side begins to move is told by milliseconds.
+        A window of rest knows no more from thirty frames than from fifteen, and an empty picture
+        is nothing to hurry for.
+
+        Args:
+            stamp_s: the frame's own stamp in seconds; one that does not advance is due.
+        """
+        if self._person.moving:
+            rate_hz = math.inf
+        elif stamp_s - self._faceless_since_s > _SEARCHED_HARD_S:
+            rate_hz = min(self.settings.search_rate_hz, self.settings.assess_rate_hz)
+        else:
+            rate_hz = self.settings.assess_rate_hz
+        return self._frames.due(stamp_s, rate_hz)
 
     def assess(self, rgb: NDArray[np.uint8], stamp_s: float) -> Assessment:
         """Assess one frame.
@@ -98,7 +118,10 @@ class Pipeline:
         with _Stopwatch(timings, 'mesh'):
             sighting = self._finder.look(rgb, stamp_s)
         if not sighting.opinions:
+            if math.isnan(self._faceless_since_s):
+                self._faceless_since_s = stamp_s
             return self.lost(stamp_s, 'no_face')
+        self._faceless_since_s = math.nan
         if not sighting.same_face and self._opinions:
             # Nobody to forget before the first face: a cue given by then must stand.
             self._forget_person(ANOTHER_FACE)
@@ -161,6 +184,8 @@ class Pipeline:
         """Forget the patient, and say why: a new one, or a clock that went back."""
         self._finder.reset()
         self._orientation.reset()
+        self._frames.reset()
+        self._faceless_since_s = math.nan
         self._forget_person(reason)
 
     def _begin_session(self, reason: str) -> None:
@@ -215,6 +240,9 @@ class Pipeline:
         # At least two pairs of looks in every window, else its vote would come and go.
         return min(2.0 / self.settings.classifier_rate_hz, self.settings.window_s / 2)
 
+
+# A face that turned away comes back at once; after this long nobody is there.
+_SEARCHED_HARD_S = 1.0
 
 # With these the mesh has drawn what is not seen: its figures are nobody's, and what was gathered
 # before is not carried over.

@@ -1,4 +1,4 @@
-"""When the classifier looks.
+"""Which frames are looked at, and when the classifier looks.
 
 It never looks itself.
 """
@@ -6,6 +6,47 @@ It never looks itself.
 from __future__ import annotations
 
 import math
+
+
+class EvenFrames:
+    """Chooses frames of a camera evenly by their stamps, as many a second as are wanted.
+
+    The wanted moments lie on a grid, and each frame nearest after its moment is taken: so a
+    camera that is not punctual, or whose rate is no multiple of the one wanted, still gives that
+    many on average. A camera slower than wanted gives all it has.
+    """
+
+    # The frame nearest to a moment is taken, also before it, but not by more than this share of
+    # a step: after a gap the camera's interval is not known.
+    _EARLY = 0.25
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """The next frame is taken."""
+        self._last_s = self._taken_s = self._next_s = -math.inf
+
+    def due(self, stamp_s: float, rate_hz: float) -> bool:
+        """Whether to take this frame; each frame is asked about once, in order.
+
+        Args:
+            stamp_s: its stamp in seconds. One that stands still or goes back says nothing about
+                time: such a frame is always taken, and whoever gets it sees to its stamp.
+            rate_hz: frames a second wanted; may change from frame to frame.
+        """
+        step_s = 1.0 / rate_hz
+        interval_s, self._last_s = stamp_s - self._last_s, stamp_s
+        if interval_s <= 0.0:
+            self._taken_s, self._next_s = stamp_s, stamp_s + step_s
+            return True
+        # A rate that has risen since must not wait for a moment chosen before.
+        self._next_s = min(self._next_s, self._taken_s + (1.0 + self._EARLY) * step_s)
+        if stamp_s < self._next_s - min(interval_s / 2, self._EARLY * step_s):
+            return False
+        on_grid = stamp_s - self._next_s < step_s
+        self._taken_s, self._next_s = stamp_s, (self._next_s if on_grid else stamp_s) + step_s
+        return True
 
 
 class PairedLooks:

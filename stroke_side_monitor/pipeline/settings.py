@@ -23,6 +23,8 @@ class PipelineSettings:
     use_classifier: bool = True
     classifier_threads: int = 1
     classifier_rate_hz: float = 6.0
+    assess_rate_hz: float = 15.0
+    search_rate_hz: float = 5.0
     gain_correction: bool = False
     window_s: float = 1.0
     stable_after_s: float = 0.5

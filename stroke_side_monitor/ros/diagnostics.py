@@ -38,6 +38,7 @@ class Snapshot:
 
     received: int
     assessed: int
+    passed_over: int
     dropped: int
     undecodable: int
     failed: int
@@ -85,6 +86,11 @@ class Statistics:
             self._counts['dropped'] += dropped
             self._arrivals.append(time.monotonic())
 
+    def frame_passed_over(self) -> None:
+        """A frame was not due (assess_rate_hz, search_rate_hz) and was not unpacked."""
+        with self._lock:
+            self._counts['passed_over'] += 1
+
     def image_undecodable(self, kind: str, text: str) -> bool:
         """An image could not be decoded, as `text` says; True for the first of its kind."""
         with self._lock:
@@ -123,8 +129,8 @@ class Statistics:
             counts = self._counts
             return Snapshot(
                 received=counts['received'], assessed=counts['assessed'],
-                dropped=counts['dropped'], undecodable=counts['undecodable'],
-                failed=counts['failed'],
+                passed_over=counts['passed_over'], dropped=counts['dropped'],
+                undecodable=counts['undecodable'], failed=counts['failed'],
                 input_hz=_rate(self._arrivals, now), output_hz=_rate(self._outputs, now),
                 image_age_s=now - self._arrivals[-1] if self._arrivals else None,
                 face_age_s=None if self._face_at is None else now - self._face_at,
@@ -240,6 +246,7 @@ def _images(condition: Condition, snapshot: Snapshot) -> _Judged:
     values: dict[str, object] = {
         'topic': condition.topic, 'publishers': condition.publishers,
         'frames_received': snapshot.received, 'frames_assessed': snapshot.assessed,
+        'frames_passed_over': snapshot.passed_over,
         'frames_dropped': snapshot.dropped, 'frames_undecodable': snapshot.undecodable,
         'input_hz': snapshot.input_hz, 'output_hz': snapshot.output_hz,
         'seconds_since_image': snapshot.image_age_s}

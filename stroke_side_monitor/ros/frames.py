@@ -16,6 +16,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -108,8 +109,9 @@ class FrameAssessor:
 
     def __init__(self, outputs: Outputs, answer: Callable[[ExerciseStatus], None],
                  statistics: Statistics, files: PatientFiles, logger: Any, clock: Clock,
-                 topic: str) -> None:
+                 topic: str, image_type: Any) -> None:
         self._answer = answer
+        self._image_type = image_type
         self._outputs = outputs
         self.files = files
         self._statistics = statistics
@@ -123,9 +125,17 @@ class FrameAssessor:
         self.cue = ''
         self.session = 0
 
-    def frame(self, pipeline: Pipeline, message: Any) -> bool:
-        """Assess one image message and publish; False when it is not a picture."""
+    def frame(self, pipeline: Pipeline, serialised: bytes) -> bool:
+        """Assess one image message as it came over the wire, if it is due, and publish.
+
+        Returns:
+            False when it was no picture, or was not due and the one before was none.
+        """
         start = time.perf_counter()
+        if not pipeline.due(conversions.serialised_stamp_s(serialised)):
+            self._statistics.frame_passed_over()
+            return not self._undecodable_since_output
+        message = deserialize_message(serialised, self._image_type)
         try:
             rgb = conversions.picture(message)
         except ImageDecodeError as error:

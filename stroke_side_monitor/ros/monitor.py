@@ -181,7 +181,7 @@ class Monitor(LifecycleNode):
                 'patient_key', 'baseline_directory', 'record_session')})
         self._assessor = frames.FrameAssessor(
             self._outputs, self._cue_answers.publish, self._statistics, self._files,
-            self.get_logger(), self.get_clock(), self._topic)
+            self.get_logger(), self.get_clock(), self._topic, self._image_type)
         self._worker = Worker(
             functools.partial(self._make_pipeline, values, self._files.baseline), self._assessor,
             float(values['stale_timeout_s']))
@@ -232,6 +232,7 @@ class Monitor(LifecycleNode):
                          reliability=qos_profile_sensor_data.reliability)
         self._images = self.create_subscription(
             self._image_type, self._topic, self._on_image, qos,
+            raw=True,  # most frames are not assessed: only those that are get unpacked
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._image_qos = qos  # with the overrides applied
 
@@ -243,9 +244,9 @@ class Monitor(LifecycleNode):
             if worker is not None and assessor is not None:
                 worker.pause(lambda pipeline: assessor.lose(pipeline, reason))
 
-    def _on_image(self, message: Any) -> None:
+    def _on_image(self, serialised: bytes) -> None:
         if self._worker is not None:
-            self._statistics.image_received(self._worker.offer(message))
+            self._statistics.image_received(self._worker.offer(serialised))
 
     # The controller's side
 

@@ -118,8 +118,15 @@ TABLE: tuple[Parameter, ...] = (
     _setting('classifier_threads', 'Threads of the classifier; one is the steady choice.',
              least=1, most=16),
     _setting('classifier_rate_hz', 'How often the classifier looks; its vote is the median over '
-             '`window_s`. Landmarks are measured in every frame.', unit='Hz', live=True,
-             least=1.0, most=120.0),
+             '`window_s`. Landmarks are measured in every frame that is assessed.', unit='Hz',
+             live=True, least=1.0, most=120.0),
+    _setting('assess_rate_hz', 'How many frames a second are assessed, evenly by stamp; the others '
+             'are not even unpacked. While an exercise is on, and until the face has relaxed, '
+             'all are. Above the camera\'s rate: all.', unit='Hz', live=True, least=1.0,
+             most=240.0),
+    _setting('search_rate_hz', 'How many frames a second are searched for a face once there has '
+             'been none for a second; never more than `assess_rate_hz`.', unit='Hz', live=True,
+             least=1.0, most=240.0),
     _setting('gain_correction', 'Divide the published metrics of mouth, lids and brows by how much '
              'of a true difference MediaPipe reports (docs/measurement.md). Scores and sides do '
              'not change.', live=True),

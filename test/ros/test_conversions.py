@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
+from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from stroke_side_monitor.assessment import severity, side, terms
@@ -159,3 +161,12 @@ def test_stamps_survive_to_the_nanosecond(nanoseconds):
     header = Header(stamp=conversions.stamp_of(nanoseconds))
     assert conversions.stamp_ns(header) == nanoseconds
     assert conversions.stamp_s(header) == pytest.approx(nanoseconds * 1e-9, abs=3e-7)
+
+
+@pytest.mark.parametrize('stamp', [Time(sec=1_795_689_465, nanosec=420_679_001), Time(),
+                                   Time(sec=-1, nanosec=999_999_999)])
+@pytest.mark.parametrize('kind', list(conversions.IMAGE_TYPES.values()))
+def test_the_stamp_is_read_without_unpacking_the_image(kind, stamp):
+    message = kind(header=Header(stamp=stamp, frame_id='camera'))
+    assert conversions.serialised_stamp_s(serialize_message(message)) \
+        == conversions.stamp_s(message.header)
