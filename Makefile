@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+CLINIC := .venv-clinic/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 # Hashes for everything, and no dependency is followed that the lock does not name.
 LOCKED := --no-deps --no-build-isolation --use-pep517 --require-hashes
@@ -23,7 +24,8 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench norms soak lock wheels train-setup train-test train-demo colcon clean
+.PHONY: help setup demo test lint bench norms soak lock wheels train-setup train-test train-demo colcon clean \
+  clinic-setup clinic clinic-user clinic-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -57,6 +59,20 @@ train-test: train-setup  ## the trainer's own tests that need TensorFlow
 train-demo: train-setup  ## simulate, prepare, train, evaluate and export on a few dozen people
 	.venv-train/bin/python -m training.demo $(ARGS)
 
+clinic-setup: .venv-clinic/.environment  ## make .venv-clinic, the clinic page's own environment
+
+clinic: clinic-setup  ## serve the clinic page on http://127.0.0.1:8000; first make a user: make clinic-user
+	$(CLINIC) -m clinic.manage migrate --verbosity 0
+	@echo 'clinic: http://127.0.0.1:8000 (the first user: make clinic-user; stop: Ctrl-C)'
+	$(CLINIC) -m gunicorn --config clinic/gunicorn.conf.py $(ARGS)
+
+clinic-user: clinic-setup  ## add a person to the clinic page; asks for name and password (ARGS='--roles clinician')
+	@$(CLINIC) -m clinic.manage migrate --verbosity 0
+	@$(CLINIC) -m clinic.manage add_user $(ARGS)
+
+clinic-test: clinic-setup  ## the clinic page's tests, those in a real browser included
+	$(CLINIC) -m pytest -c clinic/pytest.ini clinic/tests $(ARGS)
+
 colcon: setup  ## build both packages with colcon, as a robot does, into install/ (OUT=folder)
 	. $(VENV)/bin/activate && colcon --log-base $(OUT)/log build \
 	  --build-base $(OUT)/build --install-base $(OUT)/install --event-handlers console_cohesion+
@@ -75,6 +91,7 @@ lock: setup  ## resolve requirements/*.in into pinned, hashed *.txt (ARGS=--upgr
 	cd requirements && $(UV_COMPILE) dev.in -o dev.txt
 	cd requirements && $(UV_COMPILE) build.in -o build.txt
 	cd requirements && $(UV_COMPILE) ../training/requirements.in -o ../training/requirements.txt
+	cd requirements && $(UV_COMPILE) ../clinic/requirements.in -o ../clinic/requirements.txt
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build install log stroke_side_msgs/build *.egg-info .pytest_cache .mypy_cache .ruff_cache
@@ -104,4 +121,11 @@ $(VENV)/.package: $(VENV)/.environment setup.py setup.cfg package.xml
 	$(PYTHON) -m venv .venv-train
 	@echo 'train-setup: installing TensorFlow and the rest (about 2 GB on disk, once)'
 	.venv-train/bin/python -m pip --disable-pip-version-check install --no-deps --require-hashes -r training/requirements.txt
+	@touch $@
+
+.venv-clinic/.environment: clinic/requirements.txt
+	@$(PYTHON) requirements/check_machine.py
+	$(PYTHON) -m venv .venv-clinic
+	@echo 'clinic-setup: installing Django, MediaPipe and the rest (about 900 MB on disk, once)'
+	$(CLINIC) -m pip --disable-pip-version-check install --no-deps --require-hashes -r clinic/requirements.txt
 	@touch $@

@@ -1,0 +1,184 @@
+"""What is kept: cases, what people said of them, installed models, and who did what.
+
+A kept case's pictures lie in a folder named by its id, never in the database and never below a
+public address; `signals` removes the folder with the case.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Case(models.Model):
+    """One thing that was assessed.
+
+    result: codes and figures as `offline.records` names them, nothing that names a person.
+    given_by: which model gave it: name and sha256 by what it is for.
+    kept: the person agreed to pictures being kept. Without, `result` goes within the hour.
+    """
+
+    class Kind(models.TextChoices):
+        """What was given."""
+
+        FACE = 'face', _('Face picture')
+        VIDEO = 'video', _('Video')
+        SCAN = 'scan', _('Head scan')
+
+    class State(models.TextChoices):
+        """Where the work is."""
+
+        WAITING = 'waiting', _('Waiting')
+        RUNNING = 'running', _('Being assessed')
+        DONE = 'done', _('Assessed')
+        FAILED = 'failed', _('Could not be assessed')
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name='cases')
+    kind = models.CharField(max_length=8, choices=Kind)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    made = models.DateTimeField(default=timezone.now, db_index=True)
+    kept = models.BooleanField(default=False)
+    patient_key = models.CharField(max_length=64, blank=True)
+    progress = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=300, blank=True)
+    result = models.JSONField(default=dict)
+    given_by = models.JSONField(default=dict)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ('-made',)
+
+    def __str__(self) -> str:
+        return f'{self.kind} {self.id}'
+
+    @property
+    def short_id(self) -> str:
+        """What people read out to each other."""
+        return str(self.id)[:8]
+
+    @property
+    def folder(self) -> Path:
+        """Where its pictures lie; may not exist."""
+        return Path(settings.CASES) / str(self.id)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep one file with the case."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        (self.folder / name).write_bytes(data)
+
+    def read(self, name: str) -> bytes | None:
+        """One kept file, or None."""
+        path = self.folder / name
+        return path.read_bytes() if path.is_file() else None
+
+    @classmethod
+    def sweep(cls) -> None:
+        """Remove the figures of checks that nobody agreed to keep."""
+        past = timezone.now() - timedelta(minutes=settings.UNKEPT_MINUTES)
+        for case in cls.objects.filter(kept=False, made__lt=past):
+            case.delete()
+
+
+class Opinion(models.Model):
+    """What a clinician said of a case, and what an expert made of it.
+
+    label: of the person: 'left', 'none', 'right' for faces, 'stroke', 'normal' for scans.
+    confirmed: the expert's label; empty while the case waits in the queue.
+    """
+
+    class State(models.TextChoices):
+        """Where it stands."""
+
+        WAITING = 'waiting', _('Waits for an expert')
+        CONFIRMED = 'confirmed', _('Confirmed')
+        REJECTED = 'rejected', _('Not to be used')
+
+    case = models.ForeignKey(Case, models.CASCADE, related_name='opinions')
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name='opinions')
+    made = models.DateTimeField(default=timezone.now)
+    label = models.CharField(max_length=16)
+    comment = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    expert = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True,
+                               related_name='confirmations')
+    confirmed = models.CharField(max_length=16, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Oldest first, as a queue is worked off."""
+
+        ordering = ('made',)
+
+    def __str__(self) -> str:
+        return f'{self.label} for {self.case}'
+
+
+class InstalledModel(models.Model):
+    """One model that the page can use; at most one of each purpose is in use.
+
+    purpose: 'six_class' or 'scan'. card: as exported. gate: what was measured before it was let in.
+    """
+
+    class Purpose(models.TextChoices):
+        """What it is for."""
+
+        SIX_CLASS = 'six_class', _('Six classes of a face')
+        SCAN = 'scan', _('Stroke or normal on a head scan')
+
+    purpose = models.CharField(max_length=12, choices=Purpose)
+    name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64, unique=True)
+    card = models.JSONField()
+    gate = models.JSONField(default=dict)
+    installed = models.DateTimeField(default=timezone.now)
+    installed_by = models.CharField(max_length=150)
+    in_use = models.BooleanField(default=False)
+
+    class Meta:
+        """Newest first; only one in use."""
+
+        ordering = ('purpose', '-installed')
+        constraints = (models.UniqueConstraint(
+            fields=('purpose',), condition=models.Q(in_use=True), name='one_model_in_use'),)
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.sha256[:8]})'
+
+    @property
+    def path(self) -> Path:
+        """The .tflite file."""
+        return Path(settings.DATA) / 'models' / f'{self.sha256}.tflite'
+
+
+class AuditEntry(models.Model):
+    """Who did what to which case, and when. Only ever added to."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.CharField(max_length=150)
+    act = models.CharField(max_length=40)
+    about = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ('-at', '-id')
+        verbose_name = _('audit entry')
+        verbose_name_plural = _('audit log')
+
+    def __str__(self) -> str:
+        return f'{self.at:%Y-%m-%d %H:%M:%S} {self.user} {self.act} {self.about}'
+
+
+def note(user: Any, act: str, about: object = '') -> None:
+    """Add to the audit log. Never a name or a file name of a patient."""
+    AuditEntry.objects.create(user=getattr(user, 'username', str(user)) or 'nobody', act=act,
+                              about=str(about)[:200])

@@ -1,0 +1,115 @@
+"""Codes → sentences for the page, in the reader's language.
+
+The codes' own words are the therapist's report's; here are advice and headings. It decides only
+which advice belongs to which severity. Left and right are the PATIENT's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity
+from stroke_side_monitor.report import words
+
+FACE_LABELS = ('left', 'none', 'right')
+SCAN_LABELS = ('stroke', 'normal')
+_ORDER = ('unknown', 'none', 'mild', 'moderate', 'severe')
+
+
+def emergency() -> str:
+    """Always first."""
+    return _('Sudden weakness of face, arm or leg, or trouble speaking, is an emergency: call '
+             '%(number)s now, whatever this page says, and note when it began.') % {
+                 'number': settings.EMERGENCY_NUMBER}
+
+
+def disclaimer() -> str:
+    """On every result."""
+    return _('A measurement aid, not a diagnosis. Left and right are the patient’s own.')
+
+
+def side(code: str) -> str:
+    """The answer in one line."""
+    return {'left': _('The patient’s LEFT side looks weaker'),
+            'right': _('The patient’s RIGHT side looks weaker'),
+            'none': _('No side looks weaker'),
+            'unknown': _('No answer: the side cannot be told')}[code]
+
+
+def label(code: str) -> str:
+    """A label of feedback."""
+    return {'left': _('left side weaker'), 'right': _('right side weaker'),
+            'none': _('no side weaker'), 'stroke': _('stroke'), 'normal': _('normal'),
+            'unknown': _('no answer')}.get(code, code)
+
+
+def worst(figures: Mapping[str, Any]) -> str:
+    """The worse of mouth and eye: unknown, none, mild, moderate or severe."""
+    return max((figures['mouth_severity'], figures['eye_severity']), key=_ORDER.index)
+
+
+def advice(figures: Mapping[str, Any]) -> str:
+    """What to do, by side and severity; `emergency` goes before it."""
+    named = figures['side']
+    if named == 'unknown':
+        return _('Take the picture again: face straight to the camera, near enough, in even '
+                 'light. No answer does not mean that nothing is wrong.')
+    if named == 'none':
+        return _('Both sides look alike within what healthy faces show. Mild weakness often '
+                 'shows only in movement: do the guided exercises. This does not rule out a '
+                 'stroke.')
+    return {
+        'severe': _('Severe weakness. Unless it is known and old, have it examined at once; '
+                    'swallowing and closing the eye need looking after.'),
+        'moderate': _('Moderate weakness. Unless it is known and old, have it examined today.'),
+    }.get(worst(figures), _('Slight weakness. Unless it is known and old, have it examined soon; '
+                            'the guided exercises show more than one picture does.'))
+
+
+def facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of what is told beside the side."""
+    told = [(_('Confidence'), _percent(figures['confidence'] if figures['side'] != 'unknown'
+                                       else None))]
+    index = figures['symmetry_index']
+    told.append((_('Symmetry index'), '–' if index is None else f'{index:.0f} / 100'))
+    told += [
+        (_('Grade'), _(words.GRADES[Grade[figures['grade'].upper()]])),
+        (_('Mouth'), _(words.REGIONS[RegionSeverity[figures['mouth_severity'].upper()]])),
+        (_('Eye'), _(words.REGIONS[RegionSeverity[figures['eye_severity'].upper()]])),
+        (_('Rests on'), _(words.BASES[Basis[figures['basis'].upper()]]))]
+    pattern = Pattern[figures['pattern'].upper()]
+    if pattern is not Pattern.UNKNOWN:
+        told.append((_('Pattern'), _(words.PATTERNS[pattern])))
+    return told
+
+
+def probabilities(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Left, none, right with their probabilities; empty without an answer."""
+    if figures.get('p_left') is None:
+        return []
+    return [(label(name), _percent(figures[f'p_{name}'])) for name in FACE_LABELS]
+
+
+def reasons(figures: Mapping[str, Any]) -> list[str]:
+    """Why there is no answer, or what limits trust in it."""
+    return [_(words.reason(code)) for code in figures['reasons']]
+
+
+def report_texts() -> list[str]:
+    """Every text of the report that the page shows; the second catalogue translates them."""
+    tables: list[Mapping[Any, str]] = [words.SIDES, words.GRADES, words.REGIONS, words.BASES,
+                                       words.PATTERNS, words.EXERCISES, words.REASONS]
+    return sorted({text for table in tables for text in table.values()})
+
+
+def exercise(name: str) -> str:
+    """An exercise as told to the patient."""
+    return _(words.exercise(name))
+
+
+def _percent(value: float | None) -> str:
+    return '–' if value is None else f'{100 * value:.0f} %'

@@ -1,0 +1,25 @@
+"""Every address of the page.
+
+It only names views; who may call them stands there.
+"""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+
+from clinic.cases import views
+
+admin.site.site_header = admin.site.site_title = 'Clinic'
+urlpatterns = [
+    path('', views.home, name='home'),
+    path('login/', auth.LoginView.as_view(redirect_authenticated_user=True), name='login'),
+    path('logout/', auth.LogoutView.as_view(), name='logout'),
+    path('password/', auth.PasswordChangeView.as_view(success_url='/'), name='password'),
+    path('language/', include('django.conf.urls.i18n')),
+    path('face/', views.face, name='face'),
+    path('cases/', views.cases, name='cases'),
+    path('cases/<uuid:case_id>/', views.case, name='case'),
+    path('cases/<uuid:case_id>/file/<str:name>', views.case_file, name='case_file'),
+    path('cases/<uuid:case_id>/delete/', views.delete, name='delete'),
+    path('people/', admin.site.urls),
+]
