@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mediapipe.python.solutions import face_mesh
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
@@ -21,6 +20,7 @@ from std_msgs.msg import Header
 from tqdm import tqdm
 
 from stroke_side_monitor import resources
+from stroke_side_monitor.perception.light_mediapipe import face_mesh
 from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.ros import conversions

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from mediapipe.python.solutions import face_mesh
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -23,6 +22,7 @@ from stroke_side_monitor import assess
 from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.light_mediapipe import face_mesh
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 
 Picture = TypeVar('Picture')

@@ -12,13 +12,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mediapipe.framework.formats import rect_pb2
-from mediapipe.python.solution_base import SolutionBase
-from mediapipe.python.solutions import face_detection as mediapipe_face_detection
-from mediapipe.python.solutions import face_mesh as mediapipe_face_mesh
 from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks
+from stroke_side_monitor.perception import light_mediapipe
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ class FaceMesh:
             max_faces: most faces to report. With tracking, more than one makes
                 the detector run on every frame.
         """
-        self._mesh = mediapipe_face_mesh.FaceMesh(
+        self._mesh = light_mediapipe.face_mesh.FaceMesh(
             static_image_mode=not tracking, max_num_faces=max_faces, refine_landmarks=True)
 
     def detect(self, rgb: NDArray[np.uint8], *, through_mirror: bool = False
@@ -180,7 +177,8 @@ class FaceDetector:
     def detect(self, rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
         """All faces in a picture, uint8 (H, W, 3), largest box first."""
         if self._detector is None:
-            self._detector = mediapipe_face_detection.FaceDetection(model_selection=int(self._far))
+            self._detector = light_mediapipe.face_detection.FaceDetection(
+                model_selection=int(self._far))
         height, width = rgb.shape[:2]
         found: Any = self._detector.process(np.ascontiguousarray(rgb))
         faces = [_to_detection(detection.location_data, width, height)
@@ -225,14 +223,15 @@ class RegionMesh:
 
     def __init__(self) -> None:
         """Load the mesh."""
-        self._graph = SolutionBase(graph_config=self._GRAPH, side_inputs={'with_attention': True})
+        self._graph = light_mediapipe.solution_base.SolutionBase(
+            graph_config=self._GRAPH, side_inputs={'with_attention': True})
 
     def look(self, rgb: NDArray[np.uint8], region: FaceRegion) -> FaceLandmarks | None:
         """Landmarks of the face in that region of a picture, uint8 (H, W, 3); None without one."""
         height, width = rgb.shape[:2]
         result: Any = self._graph.process({
             'image': np.ascontiguousarray(rgb),
-            'region': rect_pb2.NormalizedRect(
+            'region': light_mediapipe.rect_pb2.NormalizedRect(
                 x_center=region.column / width, y_center=region.row / height,
                 width=region.side / width, height=region.side / height,
                 rotation=region.rotation)})

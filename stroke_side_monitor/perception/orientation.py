@@ -9,19 +9,17 @@ the two. It never changes a picture, and a mirror changes none of its answers.
 from __future__ import annotations
 
 import math
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroke_side_monitor.perception import crop, tflite
+from stroke_side_monitor.perception import crop, light_mediapipe, tflite
 from stroke_side_monitor.perception.face_tracker import Sighting
 
 # The detector that FaceMesh starts with, asked directly: what its graph adds (boxes, landmarks,
 # suppression of doubles) costs more than the network and is not needed.
-_DETECTOR = resources.files('mediapipe').joinpath(
-    'modules/face_detection/face_detection_short_range.tflite')
+_DETECTOR = light_mediapipe.FOLDER / 'modules/face_detection/face_detection_short_range.tflite'
 _SIZE_PX = 128
 # From the eyes to the edges: the whole head fits in, whichever way up it is. From nearer and from
 # farther away the two are told apart less well (docs/measurement.md).

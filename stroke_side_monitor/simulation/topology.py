@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
 from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks
+from stroke_side_monitor.perception.light_mediapipe import face_mesh_connections
 
 FACE_OVAL = np.array(
     [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
@@ -34,11 +34,11 @@ _NOT_FACES = {(49, 64, 129), (279, 294, 358)}
 
 def _skin() -> NDArray[np.intp]:
     neighbours: dict[int, set[int]] = defaultdict(set)
-    for start, end in FACEMESH_TESSELATION:
+    for start, end in face_mesh_connections.FACEMESH_TESSELATION:
         neighbours[start].add(end)
         neighbours[end].add(start)
     faces = {tuple(sorted((start, end, third)))
-             for start, end in FACEMESH_TESSELATION
+             for start, end in face_mesh_connections.FACEMESH_TESSELATION
              for third in neighbours[start] & neighbours[end]}
     return np.array(sorted(faces - _NOT_FACES))
 

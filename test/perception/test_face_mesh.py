@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor import landmarks as lm
-from stroke_side_monitor.perception import face_mesh
+from stroke_side_monitor.perception import face_mesh, light_mediapipe
 from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceMesh, RegionMesh
 
 
@@ -86,7 +86,7 @@ def test_the_largest_face_comes_first(mesh, astronaut):
 @pytest.mark.parametrize('visible', [False, True])
 def test_landmarks_are_read_alike_from_any_message(astronaut, visible):
     """The quick way reads plain x, y, z messages; with more in them the slow way must do."""
-    found = face_mesh.mediapipe_face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True)
+    found = light_mediapipe.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True)
     face, = found.process(astronaut).multi_face_landmarks
     found.close()
     if visible:

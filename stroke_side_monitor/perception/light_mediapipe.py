@@ -1,0 +1,75 @@
+"""The parts of MediaPipe that this package runs, without what its package inits load beside them.
+
+`import mediapipe` executes inits that import every solution and, for drawing, matplotlib: 40 MB
+and most of a second that a robot has no use for. Here the inits of the three packages on the way
+wait until somebody asks one of them for more, who then gets all of it, and the same modules. It
+never changes MediaPipe's files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+# In the order in which the inits run, once they are wanted.
+_PACKAGES = ('mediapipe.python', 'mediapipe.python.solutions', 'mediapipe')
+
+
+class _Waiting(ModuleType):
+    """A package whose init has not run yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        # The import system looks for names like __all__ that a package need not have.
+        if name.startswith('__') and name != '__version__':
+            raise AttributeError(name)
+        waiting = [sys.modules[package] for package in _PACKAGES]
+        for package in waiting:
+            package.__class__ = ModuleType
+        for package in waiting:
+            package.__spec__.loader.exec_module(package)  # type: ignore[union-attr]
+        return getattr(self, name)
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec('mediapipe')  # finds it without executing it
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(
+            'mediapipe is not installed; install it as requirements/runtime.txt pins it')
+    return Path(spec.submodule_search_locations[0])
+
+
+def _without_inits() -> list[ModuleType]:
+    """The packages, empty, for modules to be loaded from; none where the inits have run before."""
+    if any(package in sys.modules for package in _PACKAGES):
+        return []
+    modules = []
+    for package in sorted(_PACKAGES):  # parents first: a child is found through its parent
+        spec = importlib.util.find_spec(package)
+        assert spec is not None
+        module = ModuleType(package)
+        modules.append(module)
+        module.__spec__, module.__file__ = spec, spec.origin
+        module.__loader__, module.__package__ = spec.loader, package
+        module.__path__ = spec.submodule_search_locations  # type: ignore[assignment]
+        sys.modules[package] = module
+        parent, _, name = package.rpartition('.')
+        if parent:
+            setattr(sys.modules[parent], name, module)
+    return modules
+
+
+# Where MediaPipe's own files lie, its networks among them.
+FOLDER = _folder()
+
+_empty = _without_inits()
+solution_base = importlib.import_module('mediapipe.python.solution_base')
+face_mesh = importlib.import_module('mediapipe.python.solutions.face_mesh')
+face_detection = importlib.import_module('mediapipe.python.solutions.face_detection')
+face_mesh_connections = importlib.import_module('mediapipe.python.solutions.face_mesh_connections')
+rect_pb2 = importlib.import_module('mediapipe.framework.formats.rect_pb2')
+for _package in _empty:
+    _package.__class__ = _Waiting
