@@ -223,23 +223,39 @@ class RegionMesh:
 
     def __init__(self) -> None:
         """Load the mesh."""
-        self._graph = light_mediapipe.solution_base.SolutionBase(
-            graph_config=self._GRAPH, side_inputs={'with_attention': True})
+        self._graph = light_mediapipe.graph(self._GRAPH)
+        self._found: Any = None
+        self._graph.observe_output_stream('landmarks', self._take, True)
+        self._graph.start_run(
+            {'with_attention': light_mediapipe.packet_creator.create_bool(True)})
+        self._moment = 0
 
     def look(self, rgb: NDArray[np.uint8], region: FaceRegion) -> FaceLandmarks | None:
         """Landmarks of the face in that region of a picture, uint8 (H, W, 3); None without one."""
         height, width = rgb.shape[:2]
-        result: Any = self._graph.process({
-            'image': np.ascontiguousarray(rgb),
-            'region': light_mediapipe.rect_pb2.NormalizedRect(
+        self._found = None
+        self._add('image', light_mediapipe.image_packet(rgb))
+        self._add('region', light_mediapipe.packet_creator.create_proto(
+            light_mediapipe.rect_pb2.NormalizedRect(
                 x_center=region.column / width, y_center=region.row / height,
                 width=region.side / width, height=region.side / height,
-                rotation=region.rotation)})
-        return None if result.landmarks is None else _to_landmarks(result.landmarks, width, height)
+                rotation=region.rotation)))
+        self._graph.wait_until_idle()
+        self._moment += 1
+        found = self._found
+        if found is None or found.is_empty():
+            return None
+        return _to_landmarks(light_mediapipe.packet_getter.get_proto(found), width, height)
 
     def close(self) -> None:
         """Release the graph. The mesh cannot be used afterwards."""
         self._graph.close()
+
+    def _add(self, stream: str, packet: Any) -> None:
+        self._graph.add_packet_to_input_stream(stream=stream, packet=packet.at(self._moment))
+
+    def _take(self, _: str, packet: Any) -> None:
+        self._found = packet
 
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels from the top left corner

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -23,7 +24,6 @@ from stroke_side_monitor.perception.face_mesh import (
     FaceDetection,
     FaceDetector,
     FaceLandmarks,
-    FaceMesh,
     FaceRegion,
     RegionMesh,
     box_area,
@@ -50,7 +50,7 @@ class Sighting:
         """The opinions there are."""
         return tuple(face for face in (self.direct, self.through_mirror) if face is not None)
 
-    @property
+    @cached_property
     def face(self) -> FaceLandmarks:
         """The mean of the opinions. Needs at least one."""
         first, *others = self.opinions
@@ -69,11 +69,9 @@ class StillFaceFinder:
     bit.
     """
 
-    MAX_FACES = 4
-
     def __init__(self) -> None:
         self._mesh = RegionMesh()
-        self._near, self._far = FaceDetector(), FaceDetector(far=True)
+        self._search = _Search()
 
     def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
         """Find the largest face of one picture, uint8 (H, W, 3); the stamp is not used.
@@ -84,7 +82,7 @@ class StillFaceFinder:
         flipped: NDArray[Any] = cv2.flip(rgb, 1)
         through_mirror = _right_half_is_brighter(rgb)
         searched, other = (flipped, rgb) if through_mirror else (rgb, flipped)
-        for faces in self._search(searched):
+        for faces in self._ways(searched):
             seen = self._seen(searched, faces)
             again = self._mesh.look(other, seen[0].mirrored().region) if seen else None
             if again is not None:
@@ -99,8 +97,15 @@ class StillFaceFinder:
     def close(self) -> None:
         """Release mesh and detectors."""
         self._mesh.close()
-        self._near.close()
-        self._far.close()
+        self._search.close()
+
+    def _ways(self, rgb: NDArray[np.uint8]) -> Iterator[Sequence[FaceDetection]]:
+        """Faces in the picture, largest first, by ever more costly ways."""
+        yield self._search.near(rgb)
+        # Faces that are small in the picture, and those that overfill it: they only show
+        # within a margin.
+        yield self._search.far(rgb)
+        yield self._search.beyond(rgb)
 
     def _seen(self, rgb: NDArray[np.uint8], faces: Sequence[FaceDetection]
               ) -> list[FaceLandmarks]:
@@ -109,16 +114,37 @@ class StillFaceFinder:
         return sorted([face for face in looks if face is not None],
                       key=lambda face: face.box_area, reverse=True)
 
-    def _search(self, rgb: NDArray[np.uint8]) -> Iterator[Sequence[FaceDetection]]:
-        """Faces in the picture, largest first, by ever more costly ways."""
-        yield self._refined(rgb, self._near.detect(rgb))
-        # Faces that are small in the picture, and those that overfill it: they only show
-        # within a margin.
-        yield self._refined(rgb, self._far.detect(rgb))
+
+class _Search:
+    """The ways to find faces in a picture, uint8 (H, W, 3); each gives the largest first."""
+
+    MAX_FACES = 4
+
+    def __init__(self) -> None:
+        self._near, self._far = FaceDetector(), FaceDetector(far=True)
+
+    def near(self, rgb: NDArray[np.uint8]) -> list[FaceDetection]:
+        """Faces down to some seventh of the picture's width."""
+        return self._refined(rgb, self._near.detect(rgb))
+
+    def far(self, rgb: NDArray[np.uint8]) -> list[FaceDetection]:
+        """Faces down to some fifteenth of it; costs as much as the mesh."""
+        return self._refined(rgb, self._far.detect(rgb))
+
+    def beyond(self, rgb: NDArray[np.uint8]) -> list[FaceDetection]:
+        """Faces that overfill the picture."""
         margin = round(self._MARGIN * max(rgb.shape[:2]))
         padded = np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)))
-        yield [face.within(-margin, -margin)
-               for face in self._refined(padded, self._far.detect(padded))]
+        return [face.within(-margin, -margin)
+                for face in self._refined(padded, self._far.detect(padded))]
+
+    def close(self) -> None:
+        self._near.close()
+        self._far.close()
+
+    def boxes(self, rgb: NDArray[np.uint8], *, through_mirror: bool) -> tuple[Box, ...]:
+        """Only where faces are, in the coordinates of `rgb`; see FaceDetector.boxes."""
+        return self._near.boxes(rgb, through_mirror=through_mirror)
 
     def _refined(self, rgb: NDArray[np.uint8], faces: Sequence[FaceDetection]
                  ) -> list[FaceDetection]:
@@ -162,8 +188,8 @@ class VideoFaceTracker:
     LARGEST_SPEED = 3.0
 
     def __init__(self) -> None:
-        self._near, self._far = FaceDetector(), FaceDetector(far=True)
-        self._trackers = {through_mirror: _OneWayTracker(self._near, self._far, through_mirror)
+        self._mesh, self._search = RegionMesh(), _Search()
+        self._trackers = {through_mirror: _OneWayTracker(self._mesh, self._search, through_mirror)
                           for through_mirror in (False, True)}
         self._next_through_mirror = False
         self.reset()
@@ -197,11 +223,9 @@ class VideoFaceTracker:
         return self._with_identity(sighting, stamp_s) if sighting.opinions else sighting
 
     def close(self) -> None:
-        """Release both trackers."""
-        for tracker in self._trackers.values():
-            tracker.close()
-        self._near.close()
-        self._far.close()
+        """Release mesh and detectors."""
+        self._mesh.close()
+        self._search.close()
 
     def _count(self, rgb: NDArray[np.uint8]) -> None:
         found = [tracker.count(rgb) for tracker in self._trackers.values()]
@@ -249,98 +273,48 @@ AMBIGUOUS_RIVAL = 0.6
 
 
 class _OneWayTracker:
-    """One mesh that follows the largest face, on pictures as they are or on mirror images.
+    """Follows the largest face, on pictures as they are or on mirror images.
 
-    In a large picture it may look through a window around a face too small for the mesh's own
-    detector. The window stays where it is for as long as the face is well inside.
+    As MediaPipe's tracking does: each look is through a region around the landmarks of the one
+    before, and a face is searched for only where there was none.
     """
 
-    # The mesh's own detector needs some twentieth of the picture between the eyes: in smaller
-    # pictures it finds every face that is worth assessing.
+    # The near detector finds faces down to some twentieth of the picture between the eyes: in
+    # smaller pictures every face that is worth assessing.
     LARGE_PX = 1000
-    # The window's surround in sizes of the face's box, and how near the face may come to its edge.
-    _SURROUND, _EDGE = 1.5, 0.4
-    # The far detector costs as much as the mesh: while nobody is there it is asked now and then.
+    # While nobody is there, the far detector is asked now and then.
     _FAR_EVERY = 10
 
-    def __init__(self, near: FaceDetector, far: FaceDetector, through_mirror: bool) -> None:
+    def __init__(self, mesh: RegionMesh, search: _Search, through_mirror: bool) -> None:
+        self._mesh, self._search = mesh, search
         self._through_mirror = through_mirror
-        self._mesh = FaceMesh(tracking=True)
-        self._near, self._far = near, far
-        self._tracking = False
-        self._window: Box | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Search in the next picture."""
+        self._region: FaceRegion | None = None
         self._attempts = 0
 
     def count(self, rgb: NDArray[np.uint8]) -> tuple[Box, ...]:
-        return self._near.boxes(rgb, through_mirror=self._through_mirror)
+        return self._search.boxes(rgb, through_mirror=self._through_mirror)
 
     def look(self, rgb: NDArray[np.uint8]) -> FaceLandmarks | None:
         if self._through_mirror:
             rgb = cv2.flip(rgb, 1)  # type: ignore[assignment]
-        if not self._tracking:
-            others = self._begin(rgb)
-            if others is None:
-                return None
-            rgb = _without(rgb, others)
-        height, width = rgb.shape[:2]
-        left, top, right, bottom = self._window or (0, 0, width, height)
-        faces = self._mesh.detect(rgb[top:bottom, left:right])
-        self._tracking = bool(faces)
-        if not faces:
-            return None
-        face = faces[0].within(left, top, width, height)
-        if self._window is not None and _leaves(face, self._window, self._EDGE):
-            # Seen this once more; the next look chooses another window.
-            self.reset()
-        return face.mirrored() if self._through_mirror else face
+        regions = [self._region] if self._region is not None else self._found(rgb)
+        looks = (self._mesh.look(rgb, region) for region in regions)
+        face = next((one for one in looks if one is not None), None)
+        self._region = None if face is None else face.region
+        return face.mirrored() if face is not None and self._through_mirror else face
 
-    def _begin(self, rgb: NDArray[np.uint8]) -> Sequence[Box] | None:
-        """Choose where to look; all faces but the largest, None when there is none at all.
-
-        The mesh would take the face it is surest of; the largest is the patient. Where its
-        own detector finds nobody the mesh need not be asked.
-        """
-        boxes = self._near.boxes(rgb)
-        self._window = None
+    def _found(self, rgb: NDArray[np.uint8]) -> list[FaceRegion]:
+        """Where faces are, the largest first: it is the patient."""
+        faces = self._search.near(rgb)
         ask_far = self._attempts % self._FAR_EVERY == 0 and max(rgb.shape[:2]) >= self.LARGE_PX
-        if not boxes and ask_far:
-            boxes = self._far.boxes(rgb)
-            self._window = _widened(boxes[0], self._SURROUND) if boxes else None
-        self._attempts = 0 if boxes else self._attempts + 1
-        return boxes[1:] if boxes else None
-
-    def reset(self) -> None:
-        if self._tracking:
-            self._mesh.reset()
-        self._tracking = False
-        self._attempts = 0
-
-    def close(self) -> None:
-        self._mesh.close()
-
-
-def _leaves(face: FaceLandmarks, window: Box, edge: float) -> bool:
-    """Whether the face comes nearer to the window's edge than this share of its own size.
-
-    Where the window ends with the picture there is nothing to move on to.
-    """
-    pixels = face.pixels()
-    (face_left, face_top), (face_right, face_bottom) = pixels.min(axis=0), pixels.max(axis=0)
-    nearest = edge * max(face_right - face_left, face_bottom - face_top)
-    left, top, right, bottom = window
-    return bool((left > 0 and face_left - left < nearest)
-                or (top > 0 and face_top - top < nearest)
-                or (right < face.width and right - face_right < nearest)
-                or (bottom < face.height and bottom - face_bottom < nearest))
-
-
-def _without(rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:
-    if not boxes:
-        return rgb
-    covered = rgb.copy()
-    for left, top, right, bottom in boxes:
-        covered[top:bottom, left:right] = 0
-    return covered
+        if not faces and ask_far:
+            faces = self._search.far(rgb)
+        self._attempts = 0 if faces else self._attempts + 1
+        return [face.region for face in faces]
 
 
 def _widened(box: Box, share: float) -> Box:

@@ -15,6 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # In the order in which the inits run, once they are wanted.
 _PACKAGES = ('mediapipe.python', 'mediapipe.python.solutions', 'mediapipe')
 
@@ -66,10 +69,39 @@ def _without_inits() -> list[ModuleType]:
 FOLDER = _folder()
 
 _empty = _without_inits()
+# First what registers the calculators that graphs are made of.
 solution_base = importlib.import_module('mediapipe.python.solution_base')
+packet_creator = importlib.import_module('mediapipe.python.packet_creator')
+packet_getter = importlib.import_module('mediapipe.python.packet_getter')
 face_mesh = importlib.import_module('mediapipe.python.solutions.face_mesh')
 face_detection = importlib.import_module('mediapipe.python.solutions.face_detection')
 face_mesh_connections = importlib.import_module('mediapipe.python.solutions.face_mesh_connections')
 rect_pb2 = importlib.import_module('mediapipe.framework.formats.rect_pb2')
 for _package in _empty:
     _package.__class__ = _Waiting
+
+
+def graph(config: str) -> Any:
+    """A MediaPipe graph that has not started yet, without what Solution adds to every run.
+
+    A solution makes a class for the result of each frame and writes the landmarks into Python
+    messages that nobody reads: half a millisecond.
+
+    Args:
+        config: the graph in protobuf's text format.
+    """
+    # The graph names its parts' files relative to this folder.
+    solution_base.resource_util.set_resource_dir(str(FOLDER.parent))
+    return solution_base.calculator_graph.CalculatorGraph(graph_config=config)
+
+
+def image_packet(rgb: NDArray[np.uint8]) -> Any:
+    """A picture for a graph; one that is contiguous is not copied and must not change meanwhile.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+    """
+    pixels = np.ascontiguousarray(rgb).view()
+    pixels.flags.writeable = False  # MediaPipe refers to what nobody can write to
+    return packet_creator.create_image_frame(
+        pixels, image_format=solution_base.image_frame.ImageFormat.SRGB)
