@@ -54,6 +54,7 @@ class MonitorProcess:
 
     def __init__(self, log: Path, *, namespace: str = '', wrapper: tuple[str, ...] = (),
                  arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None,
+                 program: tuple[str, ...] = ('-m', 'stroke_side_monitor.ros', 'monitor'),
                  reliable: bool = True, **values) -> None:
         # Every frame gets its answer, unless a test is about the rate.
         values = {'assess_rate_hz': 240.0, 'search_rate_hz': 240.0, **values}
@@ -63,8 +64,8 @@ class MonitorProcess:
             if values.get('image_transport') == 'compressed':
                 topic += '/compressed'
             values[f'qos_overrides.{topic}.subscription.reliability'] = 'reliable'
-        command = [*wrapper, sys.executable, '-u', '-m', 'stroke_side_monitor.ros', 'monitor',
-                   '--ros-args', '-r', f'__ns:=/{namespace}', *arguments]
+        command = [*wrapper, sys.executable, '-u', *program, '--ros-args', '-r',
+                   f'__ns:=/{namespace}', *arguments]
         for name, value in values.items():
             command += ['-p', f'{name}:={str(value).lower() if value in (True, False) else value}']
         self.log_path = log

@@ -33,7 +33,9 @@ class Snapshot:
     stages_ms: wall time per stage: (median, 95th percentile).
     latency_ms: image stamp to publication by the ROS clock: (median, 95th percentile).
     undecodable_kinds: how often each kind of undecodable image was seen.
-    last_undecodable, last_failure: what was wrong last, one line each; '' when nothing was.
+    callbacks_failed: how often a callback raised: a subscription's, service's or timer's.
+    last_undecodable, last_failure, last_callback_failure: what was wrong last, one line each;
+        '' when nothing was.
     """
 
     received: int
@@ -53,6 +55,8 @@ class Snapshot:
     undecodable_kinds: Mapping[str, int]
     last_undecodable: str
     last_failure: str
+    callbacks_failed: int
+    last_callback_failure: str
 
 
 class Statistics:
@@ -78,6 +82,7 @@ class Statistics:
             self._reasons: tuple[str, ...] = ()
             self._stamp_note = ''
             self._last_failure = ''
+            self._last_callback_failure = ''
 
     def image_received(self, dropped: bool) -> None:
         """An image arrived; `dropped`: it pushed an older one out of the slot."""
@@ -105,6 +110,14 @@ class Statistics:
             self._counts['failed'] += 1
             self._failures[kind] += 1
             self._last_failure = text
+            return self._failures[kind] == 1
+
+    def callback_failed(self, kind: str, text: str) -> bool:
+        """A callback of the node raised `text`; True for the first of its kind."""
+        with self._lock:
+            self._counts['callbacks_failed'] += 1
+            self._failures[kind] += 1
+            self._last_callback_failure = text
             return self._failures[kind] == 1
 
     def frame_assessed(self, assessment: Assessment, stages_ms: Mapping[str, float],
@@ -138,7 +151,9 @@ class Statistics:
                            for stage, values in self._stages.items() if values},
                 latency_ms=_percentiles(self._latencies), reasons=self._reasons,
                 stamp_note=self._stamp_note, undecodable_kinds=dict(self._kinds),
-                last_undecodable=self._last_undecodable, last_failure=self._last_failure)
+                last_undecodable=self._last_undecodable, last_failure=self._last_failure,
+                callbacks_failed=counts['callbacks_failed'],
+                last_callback_failure=self._last_callback_failure)
 
 
 def _rate(times: Sequence[float], now: float) -> float:
@@ -229,11 +244,16 @@ def _node(condition: Condition, snapshot: Snapshot) -> _Judged:
         'lifecycle_state': condition.lifecycle, 'enabled': condition.enabled, **condition.model,
         'exercise_cue': condition.cue, 'not_written': condition.not_written,
         'frames_failed': snapshot.failed,
-        'last_failure': snapshot.last_failure}
+        'last_failure': snapshot.last_failure,
+        'callbacks_failed': snapshot.callbacks_failed,
+        'last_callback_failure': snapshot.last_callback_failure}
     if condition.problem:
         return ERROR, condition.problem, values
     if snapshot.failed:
         return ERROR, f'{snapshot.failed} frames failed: {snapshot.last_failure}', values
+    if snapshot.callbacks_failed:
+        return ERROR, (f'{snapshot.callbacks_failed} callbacks failed: '
+                       f'{snapshot.last_callback_failure}'), values
     if condition.busy_s > STUCK_S:
         return ERROR, f'one frame has been at work for {condition.busy_s:.0f} s', values
     if condition.not_written:

@@ -33,6 +33,7 @@ from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
+from stroke_side_monitor.ros.guard import Guarded, one_line
 from stroke_side_monitor.ros.worker import Worker
 from stroke_side_msgs.msg import ExerciseCue, ExerciseStatus
 
@@ -59,16 +60,16 @@ def _transition(callback: _Transition) -> _Transition:
     return logged
 
 
-class Monitor(LifecycleNode):
+class Monitor(Guarded, LifecycleNode):
     """The node `stroke_side_monitor`. Topics, services and parameters: docs/ros_api.md."""
 
     def __init__(self, **node_arguments: Any) -> None:
         """Declare parameters and start the diagnostics; nothing else runs until configure."""
+        self._statistics = diagnostics.Statistics()
         super().__init__(NODE_NAME, **node_arguments)
         self.problem = ''
         self._bad_parameters = parameters.declare(self)
         self.add_on_set_parameters_callback(self._change_parameters)
-        self._statistics = diagnostics.Statistics()
         self._worker: Worker | None = None
         self._outputs: frames.Outputs | None = None
         self._assessor: frames.FrameAssessor | None = None
@@ -108,6 +109,12 @@ class Monitor(LifecycleNode):
         """Shut down, whatever state it is in."""
         if self._state_label != 'finalized':
             self.trigger_shutdown()
+
+    def callback_failed(self, name: str, error: Exception) -> None:
+        """Told in the diagnostics, and in the log the first time of its kind."""
+        if self._statistics.callback_failed(f'{name} {type(error).__name__}',
+                                            one_line(name, error)):
+            super().callback_failed(name, error)
 
     @property
     def _state_label(self) -> str:
