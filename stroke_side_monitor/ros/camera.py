@@ -10,8 +10,9 @@ from typing import Any
 
 import cv2
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
+
+from stroke_side_monitor.ros import qos
 
 
 class Camera(Node):
@@ -28,7 +29,7 @@ class Camera(Node):
         self._capture = cv2.VideoCapture(device)
         if not self._capture.isOpened():
             raise ValueError(f'no camera {device}; list them with "ls /dev/video*"')
-        self._images = self.create_publisher(Image, 'image', qos_profile_sensor_data)
+        self._images = self.create_publisher(Image, 'image', qos.sensor_data())
 
     def autostart(self) -> None:
         """Start filming."""

@@ -14,7 +14,7 @@ from typing import Any
 from rclpy.clock import Clock
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
@@ -25,7 +25,7 @@ from stroke_side_monitor.assessment.exercise import REFUSED
 from stroke_side_monitor.patient_files.files import PatientFiles
 from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import RESET, Assessment, Pipeline
-from stroke_side_monitor.ros import conversions
+from stroke_side_monitor.ros import conversions, qos
 from stroke_side_monitor.ros.diagnostics import Statistics
 from stroke_side_monitor.ros.image_clock import ImageClock
 from stroke_side_monitor.ros.moments import Moments
@@ -67,11 +67,11 @@ class Outputs:
         self._severity = self._create(Severity, '~/severity')
         self._asymmetry = self._create(FacialAsymmetry, '~/asymmetry')
         self._result = self._create(ExerciseResult, '~/exercise_result')
-        self._overlay = self._create(Image, '~/overlay', qos_profile_sensor_data)
+        self._overlay = self._create(Image, '~/overlay', qos.sensor_data())
 
-    def _create(self, message_type: Any, topic: str, qos: QoSProfile | None = None) -> Any:
+    def _create(self, message_type: Any, topic: str, profile: QoSProfile | None = None) -> Any:
         return self._node.create_lifecycle_publisher(
-            message_type, topic, qos or QoSProfile(depth=10),
+            message_type, topic, profile or qos.reliable(),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
     def publish(self, assessment: Assessment, header: Header, moments: Moments) -> None:

@@ -19,7 +19,6 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from std_srvs.srv import SetBool, Trigger
@@ -32,7 +31,7 @@ from stroke_side_monitor.patient_files.session_record import SessionError
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
-from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, silence
+from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, qos, silence
 from stroke_side_monitor.ros.guard import Guarded, one_line
 from stroke_side_monitor.ros.worker import Worker
 from stroke_side_msgs.msg import ExerciseCue, ExerciseStatus
@@ -79,13 +78,13 @@ class Monitor(Guarded, LifecycleNode):
         self._active = False
         self._enabled = True
         self._subscribed_at = 0.0
-        self._image_qos = qos_profile_sensor_data
+        self._image_qos = qos.sensor_data(depth=1)
         # From the clock on the wall, so that they also grow when the node is started anew.
         self._session_numbers = itertools.count(int(time.time()))
 
         self._serve()
         self._diagnostics = self.create_publisher(
-            DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
+            DiagnosticArray, '/diagnostics', qos.reliable())
         # Steady: diagnostics must go on while simulated time stands still.
         self.create_timer(1.0, self._publish_diagnostics,
                           clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -93,9 +92,9 @@ class Monitor(Guarded, LifecycleNode):
     def _serve(self) -> None:
         """What answers in every state, if only why not."""
         self._cue_answers = self.create_publisher(
-            ExerciseStatus, '~/exercise_status', QoSProfile(depth=10))
+            ExerciseStatus, '~/exercise_status', qos.reliable())
         self.create_subscription(
-            ExerciseCue, '~/exercise_cue', self._on_cue, QoSProfile(depth=10))
+            ExerciseCue, '~/exercise_cue', self._on_cue, qos.reliable())
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(Trigger, '~/enrol_baseline', self._on_enrol_baseline)
@@ -235,13 +234,12 @@ class Monitor(Guarded, LifecycleNode):
             lambda pipeline: assessor.forget(pipeline, frames.IMAGES_TAKEN_AGAIN))
         self._worker.resume()
         self._subscribed_at = time.monotonic()
-        qos = QoSProfile(depth=1, history=qos_profile_sensor_data.history,
-                         reliability=qos_profile_sensor_data.reliability)
+        image_qos = qos.sensor_data(depth=1)
         self._images = self.create_subscription(
-            self._image_type, self._topic, self._on_image, qos,
+            self._image_type, self._topic, self._on_image, image_qos,
             raw=True,  # most frames are not assessed: only those that are get unpacked
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
-        self._image_qos = qos  # with the overrides applied
+        self._image_qos = image_qos  # with the overrides applied
 
     def _leave_images(self, reason: str) -> None:
         if self._images is not None:

@@ -12,12 +12,12 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from stroke_side_monitor.ros import qos
 from stroke_side_monitor.ros.parameters import Parameter
 from stroke_side_monitor.simulation import records
 from stroke_side_monitor.simulation.palsy import EXERCISES
@@ -85,11 +85,11 @@ class Patient(Node):
         image = self.resolve_topic_name('image')
         self._images = self.create_publisher(
             Image if self._raw else CompressedImage,
-            image if self._raw else f'{image}/compressed', qos_profile_sensor_data,
+            image if self._raw else f'{image}/compressed', qos.sensor_data(),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
-        self._truths = self.create_publisher(SimulatedPatientTruth, '~/truth', QoSProfile(depth=10))
+        self._truths = self.create_publisher(SimulatedPatientTruth, '~/truth', qos.reliable())
         self._cues = self.create_publisher(
-            ExerciseCue, 'stroke_side_monitor/exercise_cue', QoSProfile(depth=10))
+            ExerciseCue, 'stroke_side_monitor/exercise_cue', qos.reliable())
         self._next = 0
         self._waiting_cues: list[Cue] = []
         # Steady, so that frames keep coming while somebody else's simulated time stands still.
