@@ -95,7 +95,7 @@ def _cut_out(rgb: NDArray[np.uint8], face: FaceLandmarks, cut: _Cut) -> NDArray[
     off_centre = float(right[0] + left[0])
     if off_centre > 0.0:
         return _warp(rgb, face, cut)
-    through_mirror = cv2.flip(_warp(cv2.flip(rgb, 1), face.mirrored(), cut), 1)
+    through_mirror = cv2.flip(_warp(rgb, face.mirrored(), cut, through_mirror=True), 1)
     if off_centre < 0.0:
         return through_mirror  # type: ignore[return-value]
     # Exactly in the middle neither half is the face's own: take both.
@@ -116,7 +116,9 @@ def _eye_centres(face: FaceLandmarks) -> tuple[NDArray[np.float64], NDArray[np.f
     return right, left
 
 
-def _warp(rgb: NDArray[Any], face: FaceLandmarks, cut: _Cut) -> NDArray[Any]:
+def _warp(rgb: NDArray[Any], face: FaceLandmarks, cut: _Cut, *,
+          through_mirror: bool = False) -> NDArray[Any]:
+    """Cut out of a picture, or of its mirror image, a face that lies there."""
     right, left = _eye_centres(face)
     across = left - right
     distance = math.hypot(*across)
@@ -133,7 +135,33 @@ def _warp(rgb: NDArray[Any], face: FaceLandmarks, cut: _Cut) -> NDArray[Any]:
     linear = scale * np.array([[cosine, -sine], [sine, cosine]])
     target = np.array([size / 2 - 0.5, size * cut.above_eyes / cut.extent - 0.5])
     offset = target - linear @ np.array([column, row])
-    crop: NDArray[Any] = cv2.warpAffine(rgb, np.column_stack([linear, offset]), (size, size))
+    left_px, top_px, part = _part(rgb, linear, offset, size, through_mirror)
+    offset += linear @ np.array([left_px, top_px])
+    crop: NDArray[Any] = cv2.warpAffine(part, np.column_stack([linear, offset]), (size, size))
     if multiple > 1:
         crop = cv2.resize(crop, (cut.size, cut.size), interpolation=cv2.INTER_AREA)
     return crop
+
+
+def _part(rgb: NDArray[Any], linear: NDArray[np.float64], offset: NDArray[np.float64], size: int,
+          through_mirror: bool) -> tuple[int, int, NDArray[Any]]:
+    """The part of the picture that the warp needs, and where it begins: left, top.
+
+    Only that is mirrored. Bounds are in the coordinates of the picture
+    that is looked at, so that a picture and its mirror image have the same.
+    """
+    height, width = rgb.shape[:2]
+    ends = np.array([[-1.0, size, -1.0, size], [-1.0, -1.0, size, size]]) - offset[:, None]
+    corners = np.linalg.solve(linear, ends)
+    # Two pixels more than the corners: one that interpolation needs, one for rounding.
+    low = np.floor(corners.min(axis=1)).astype(int) - 2
+    high = np.ceil(corners.max(axis=1)).astype(int) + 3
+    # At least one pixel, for a face whose crop lies beside the picture: it comes out black.
+    left, right = min(max(low[0], 0), width - 1), max(min(high[0], width), 1)
+    top, bottom = min(max(low[1], 0), height - 1), max(min(high[1], height), 1)
+    left, top = min(left, right - 1), min(top, bottom - 1)
+    if through_mirror:
+        part: NDArray[Any] = cv2.flip(rgb[top:bottom, width - right:width - left], 1)
+    else:
+        part = rgb[top:bottom, left:right]
+    return int(left), int(top), part
