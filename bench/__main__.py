@@ -20,8 +20,11 @@ from bench.scene import HEIGHT, WIDTH, machine, simulated_frames
 from stroke_side_monitor import atomic_file, resources
 from stroke_side_monitor.local_dds import keep_local
 
-GOALS = {'ratio_to_floor': 1.15, 'rss_mb': 250.0, 'keras_over_classify': 10.0,
-         'active_cpu_percent': 30.0, 'latency_ms_p99': 25.0, 'inactive_cpu_percent': 1.0}
+# Most of each, but for keras_over_classify. CPU is told against bare FaceMesh on every frame of the
+# same run.
+GOALS = {'face_over_mesh': 1.2, 'nobody_over_mesh': 0.6, 'frame_over_mesh': 1.2, 'rss_mb': 200.0,
+         'keras_over_classify': 10.0, 'latency_ms_p50': 12.0, 'latency_ms_p99': 25.0,
+         'inactive_cpu_percent': 1.0}
 STILLS_GOAL = 0.9  # of bare FaceMesh; two looks cannot reach it, one would favour a side
 _KERAS = """
 import sys, time, numpy as np, keras
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures['keras_predict_ms'] = keras_predict_ms(options.keras_python)
     if figures['keras_predict_ms'] is not None:
         figures['keras_over_classify'] = (
-            figures['keras_predict_ms'] / figures['stages_ms']['classify'])
+            figures['keras_predict_ms'] / figures['face']['stages_ms']['classify'])
     if options.seconds:
         figures['over_dds'] = wire.measure(frames, options.seconds)
     atomic_file.write(options.out, (json.dumps(figures, indent=2) + '\n').encode())
@@ -96,13 +99,11 @@ def as_text(figures: Mapping[str, Any]) -> str:
     computer = figures['machine']
     lines = [f'{computer["cpu"]}, {computer["cores"]} cores, Python {computer["python"]}, '
              f'load {computer["load_before"]:.1f} before the start',
-             f'simulated patient, {WIDTH}x{HEIGHT}, medians over {figures["frames"]} frames, '
-             'one thread; the classifier looks at a fifth of them', '']
-    lines += [f'  {stage:<22}{elapsed:8.2f} ms' for stage, elapsed in figures['stages_ms'].items()]
-    lines += [f'  {"whole frame, mean":<22}{figures["frame_ms"]:8.2f} ms',
-              f'  {"floor":<22}{figures["floor_ms"]:8.2f} ms   (bare FaceMesh '
-              f'{figures["floor_mesh_ms"]:.2f} + bare invoke {figures["floor_invoke_ms"]:.2f})',
-              _goal('ratio to floor', figures['ratio_to_floor'], GOALS['ratio_to_floor'])]
+             f'simulated patient, {WIDTH}x{HEIGHT} at 30 Hz, {figures["frames"]} frames each', '']
+    lines += _in_process('with a face', figures['face'])
+    lines += ['', *_in_process('nobody there', figures['nobody']), '',
+              _goal('frame / bare FaceMesh', figures['face']['frame_over_mesh'],
+                    GOALS['frame_over_mesh'])]
     if figures['keras_predict_ms'] is None:
         lines.append('  Keras predict: left out, no Keras (make train-setup)')
     else:
@@ -121,13 +122,33 @@ def as_text(figures: Mapping[str, Any]) -> str:
         for phase in ('active', 'no_face', 'inactive'):
             lines.append(f'  {phase:<10}CPU {wire[phase]["cpu_percent"]:5.1f} % of one core'
                          f'   RSS {wire[phase]["rss_mb"]:5.0f} MB' + _latency(wire[phase]))
+        mesh = 100 * figures['face']['cpu_s_per_camera_s']['mesh_on_every_frame']
         lines += [
-            _goal('active CPU %', wire['active']['cpu_percent'], GOALS['active_cpu_percent']),
+            _goal('active / bare FaceMesh', wire['active']['cpu_percent'] / mesh,
+                  GOALS['face_over_mesh']),
+            _goal('nobody / bare FaceMesh', wire['no_face']['cpu_percent'] / mesh,
+                  GOALS['nobody_over_mesh']),
             _goal('inactive CPU %', wire['inactive']['cpu_percent'],
                   GOALS['inactive_cpu_percent']),
+            _goal('latency p50 ms', wire['active']['latency_ms']['p50'], GOALS['latency_ms_p50']),
             _goal('latency p99 ms', wire['active']['latency_ms']['p99'], GOALS['latency_ms_p99']),
             _goal('RSS MB', wire['active']['rss_mb'], GOALS['rss_mb'])]
     return '\n'.join(lines)
+
+
+def _in_process(name: str, figures: Mapping[str, Any]) -> list[str]:
+    cost = figures['cpu_s_per_camera_s']
+    return [
+        f'{name}: {figures["assessed_per_s"]:.1f} frames a second assessed, '
+        f'{figures["classified_per_s"]:.1f} by the classifier too; passed over in '
+        f'{figures["passed_over_ms"]:.3f} ms; medians of the others',
+        *(f'  {stage:<22}{elapsed:8.2f} ms' for stage, elapsed in figures['stages_ms'].items()),
+        '  CPU-seconds per second of camera:',
+        f'  {"our chain":<22}{cost["chain"]:8.3f}',
+        f'  {"floor":<22}{cost["floor"]:8.3f}      (bare FaceMesh and classifier on the frames '
+        f'that we look at; ours {figures["ratio_to_floor"]:.2f} times that)',
+        f'  {"FaceMesh every frame":<22}{cost["mesh_on_every_frame"]:8.3f}      '
+        f'(ours {figures["ratio_to_mesh"]:.2f} times that)']
 
 
 def _stills(name: str, rates: Mapping[str, float]) -> str:

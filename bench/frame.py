@@ -1,15 +1,17 @@
-"""What one frame costs in one process: message bytes to finished messages, and the floor.
+"""What one camera costs in one process, message bytes to finished messages, beside the networks.
 
-It never uses DDS and never judges the figures. Floor: bare FaceMesh and a bare classifier
-invocation on every frame, in turns with the whole chain, so that both see the same machine. The
-chain lets the classifier look at two neighbouring frames of a few (classifier_rate_hz): both are
-therefore averaged over whole cycles of its turns, and the median is of those.
+It never uses DDS and never judges the figures. Costs are processor time of all threads, per second
+of a 30 Hz camera, so that machines can be compared; stages are wall time. Beside the chain, frame
+by frame in turns so that both see the same machine, run the bare networks: FaceMesh on every frame;
+and as the floor FaceMesh on those frames that the chain assesses, and the classifier whenever the
+chain's looks.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,11 @@ from tqdm import tqdm
 from stroke_side_monitor import resources
 from stroke_side_monitor.perception.light_mediapipe import face_mesh
 from stroke_side_monitor.perception.side_classifier import SideClassifier
-from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
+from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
 from stroke_side_monitor.ros import conversions
 
-_WARM_UP = 60
-_FRAME_S = 1 / 30
-# In so many frames the classifier's turn, two of them, comes round once.
-_CYCLE = round(2 / (_FRAME_S * PipelineSettings.classifier_rate_hz))
+CAMERA_HZ = 30
+_WARM_UP = 2 * CAMERA_HZ
 
 
 class _Chain:
@@ -36,11 +36,13 @@ class _Chain:
 
     def __init__(self) -> None:
         self._pipeline = Pipeline(PipelineSettings(), video=True)
-        self.times: dict[str, list[float]] = {}
+        self.stages_ms: dict[str, list[float]] = {}
 
-    def run(self, data: bytes) -> None:
-        """One frame."""
+    def run(self, data: bytes) -> Assessment | None:
+        """One frame; None where it was not due."""
         start = time.perf_counter()
+        if not self._pipeline.due(conversions.serialised_stamp_s(data)):
+            return None
         message = deserialize_message(data, Image)
         received = time.perf_counter()
         rgb = conversions.picture(message)
@@ -50,72 +52,93 @@ class _Chain:
         for convert in (conversions.affected_side, conversions.severity, conversions.asymmetry):
             serialize_message(convert(assessment, message.header))
         end = time.perf_counter()
-        if not assessment.metrics or assessment.view.reasons:
-            raise RuntimeError(f'the bench frame was not assessed: {assessment.view.reasons}')
         stages = {'deserialise': received - start, 'decode': decoded - received,
                   **{name: elapsed / 1e3 for name, elapsed in assessment.timings_ms.items()},
                   'to messages': end - assessed}
         for stage, elapsed in stages.items():
-            self.times.setdefault(stage, []).append(elapsed * 1e3)
-        looked = 'frame with' if 'classify' in assessment.timings_ms else 'frame without'
-        for name in ('frame', f'{looked} classifier'):
-            self.times.setdefault(name, []).append((end - start) * 1e3)
+            self.stages_ms.setdefault(stage, []).append(elapsed * 1e3)
+        return assessment
 
 
-class _Floor:
-    """Nothing but the two networks."""
+class _Cost:
+    """Processor time of calls, in milliseconds each."""
 
     def __init__(self) -> None:
-        self._mesh: Any = face_mesh.FaceMesh(
-            static_image_mode=False, max_num_faces=1, refine_landmarks=True)
-        model = resources.model_path('side_classifier.tflite')
-        self._interpreter = SideClassifier(model)._interpreter
-        self.times: dict[str, list[float]] = {'mesh': [], 'invoke': [], 'floor': []}
+        self.calls_ms: list[float] = []
 
-    def run(self, rgb: NDArray[np.uint8]) -> None:
-        """One frame."""
-        start = time.perf_counter()
-        self._mesh.process(rgb)
-        meshed = time.perf_counter()
-        self._interpreter.invoke()
-        end = time.perf_counter()
-        for stage, elapsed in (('mesh', meshed - start), ('invoke', end - meshed),
-                               ('floor', end - start)):
-            self.times[stage].append(elapsed * 1e3)
+    def of(self, call: Callable[[], Any]) -> Any:
+        """Do it, and note what it cost."""
+        start = time.process_time()
+        result = call()
+        self.calls_ms.append((time.process_time() - start) * 1e3)
+        return result
 
 
 def measure(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, Any]:
-    """Medians over `count` frames after a warm-up, milliseconds; frame and floor: see above.
+    """With a face and with nobody there.
 
     Args:
-        frames: uint8 (H, W, 3), shown in a loop.
-        count: frames that count; at least 300 for a figure to be quoted.
+        frames: uint8 (H, W, 3) with a face, shown in a loop at 30 Hz.
+        count: frames that count, of each; at least 300 for a figure to be quoted.
     """
-    chain, floor = _Chain(), _Floor()
-    for number in tqdm(range(_WARM_UP + count), desc='frames', unit='frame', disable=None):
+    nobody = [np.full_like(frames[0], 127)]
+    return {'frames': count, 'face': _measure(frames, count, face=True),
+            'nobody': _measure(nobody, count, face=False)}
+
+
+def _measure(frames: Sequence[NDArray[np.uint8]], count: int, *, face: bool) -> dict[str, Any]:
+    chain, mesh = _Chain(), face_mesh.FaceMesh(
+        static_image_mode=False, max_num_faces=1, refine_landmarks=True)
+    classifier = SideClassifier(resources.model_path('side_classifier.tflite'))._interpreter
+    ours, bare, invoke = _Cost(), _Cost(), _Cost()
+    looked: list[str] = []
+    for number in tqdm(range(_WARM_UP + count), unit='frame', disable=None,
+                       desc='with a face' if face else 'nobody there'):
         if number == _WARM_UP:
-            for times in (*chain.times.values(), *floor.times.values()):
-                times.clear()
+            for costs in (ours, bare, invoke):
+                costs.calls_ms.clear()
+            chain.stages_ms.clear()
+            looked.clear()
         rgb = frames[number % len(frames)]
-        header = Header(stamp=conversions.stamp_of(round((1000.0 + number * _FRAME_S) * 1e9)))
-        data = serialize_message(conversions.image_message(rgb, header))
-        # Whoever comes second finds warmer caches: take turns.
-        if number % 2:
-            chain.run(data)
-            floor.run(rgb)
+        stamp = conversions.stamp_of(round((1000.0 + number / CAMERA_HZ) * 1e9))
+        data = serialize_message(conversions.image_message(rgb, Header(stamp=stamp)))
+        # Whoever comes second finds warmer caches: take turns, by twos as every other is due.
+        if number // 2 % 2:
+            said = ours.of(partial(chain.run, data))
+            bare.of(partial(mesh.process, rgb))
         else:
-            floor.run(rgb)
-            chain.run(data)
-    frame, bare = _of_cycles(chain.times.pop('frame')), _of_cycles(floor.times['floor'])
-    return {'frames': count,
-            'stages_ms': {stage: float(np.median(times)) for stage, times in chain.times.items()},
-            'frame_ms': frame, 'floor_ms': bare,
-            'floor_mesh_ms': float(np.median(floor.times['mesh'])),
-            'floor_invoke_ms': float(np.median(floor.times['invoke'])),
-            'ratio_to_floor': frame / bare}
+            bare.of(partial(mesh.process, rgb))
+            said = ours.of(partial(chain.run, data))
+        looked.append(_kind(said, face))
+        if looked[-1] == 'classified':
+            invoke.of(classifier.invoke)
+    return _figures(chain, np.array(looked), *(np.array(costs.calls_ms)
+                                               for costs in (ours, bare, invoke)))
 
 
-def _of_cycles(times: Sequence[float]) -> float:
-    """Median over cycles of the mean frame."""
-    whole = len(times) // _CYCLE * _CYCLE
-    return float(np.median(np.reshape(times[:whole], (-1, _CYCLE)).mean(axis=1)))
+def _kind(said: Assessment | None, face: bool) -> str:
+    if said is None:
+        return 'passed over'
+    if face and (not said.metrics or said.view.reasons):
+        raise RuntimeError(f'the bench frame was not assessed: {said.view.reasons}')
+    return 'classified' if 'classify' in said.timings_ms else 'assessed'
+
+
+def _figures(chain: _Chain, looked: NDArray[np.str_], ours: NDArray[np.float64],
+             bare: NDArray[np.float64], invoke: NDArray[np.float64]) -> dict[str, Any]:
+    seconds = ours.size / CAMERA_HZ
+    per_second = {'chain': ours.sum() / seconds / 1e3,
+                  'floor': (bare[looked != 'passed over'].sum() + invoke.sum()) / seconds / 1e3,
+                  'mesh_on_every_frame': bare.sum() / seconds / 1e3}
+    plain = looked == 'assessed'
+    return {
+        'stages_ms': {stage: float(np.median(times))
+                      for stage, times in chain.stages_ms.items()},
+        'assessed_per_s': float((looked != 'passed over').sum() / seconds),
+        'classified_per_s': float((looked == 'classified').sum() / seconds),
+        'cpu_s_per_camera_s': {name: float(value) for name, value in per_second.items()},
+        'ratio_to_floor': float(per_second['chain'] / per_second['floor']),
+        'ratio_to_mesh': float(per_second['chain'] / per_second['mesh_on_every_frame']),
+        'passed_over_ms': float(np.median(ours[looked == 'passed over'])),
+        # Of the same frames, so that what a frame shows weighs alike on both.
+        'frame_over_mesh': float(np.median(ours[plain]) / np.median(bare[plain]))}

@@ -116,14 +116,14 @@ def _sample(pid: int, camera: Any, seconds: float, start: float) -> Sample:
     from bench import wire
 
     camera.latencies_ms.clear()
-    camera.shown = 0
+    camera.shown_s.clear()
     camera.run(seconds)
     p50, p99 = (np.percentile(camera.latencies_ms, (50, 99)).tolist()
                 if camera.latencies_ms else (float('nan'),) * 2)
     return Sample(
         minutes=(time.monotonic() - start) / 60, rss_mb=wire.rss_mb(pid),
         threads=len(os.listdir(f'/proc/{pid}/task')),
-        descriptors=len(os.listdir(f'/proc/{pid}/fd')), shown=camera.shown,
+        descriptors=len(os.listdir(f'/proc/{pid}/fd')), shown=len(camera.shown_s),
         answers=len(camera.latencies_ms), latency_p50=p50, latency_p99=p99)
 
 

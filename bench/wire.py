@@ -26,6 +26,8 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from stroke_side_monitor.pipeline import PipelineSettings
+from stroke_side_monitor.pipeline.rhythm import EvenFrames
 from stroke_side_monitor.ros import conversions
 from stroke_side_msgs.msg import AffectedSide
 
@@ -65,7 +67,7 @@ class Camera:
         self._changer: Any = self.node.create_client(
             ChangeState, 'stroke_side_monitor/change_state')
         self._messages: Sequence[Image] = ()
-        self.shown = 0
+        self.shown_s: list[float] = []
         self.latencies_ms: list[float] = []
         self.node.create_timer(1 / RATE_HZ, self._show)
 
@@ -102,10 +104,10 @@ class Camera:
 
     def _show(self) -> None:
         if self._messages:
-            message = self._messages[self.shown % len(self._messages)]
+            message = self._messages[len(self.shown_s) % len(self._messages)]
             message.header.stamp = self.node.get_clock().now().to_msg()
             self.publisher.publish(message)
-            self.shown += 1
+            self.shown_s.append(conversions.stamp_s(message.header))
 
     def _answer(self, message: AffectedSide) -> None:
         now = self.node.get_clock().now().nanoseconds * 1e-9
@@ -135,33 +137,36 @@ def measure(frames: Sequence[NDArray[np.uint8]], seconds: float) -> dict[str, An
     """
     nobody = [np.full_like(frames[0], 127)]
     figures: dict[str, Any] = {'seconds': seconds, 'rate_hz': RATE_HZ}
+    settings = PipelineSettings()
     with monitor_process() as process:
         camera = Camera()
         try:
             camera.transition(Transition.TRANSITION_CONFIGURE)
             camera.point_at(frames)
-            figures['inactive'] = _phase(process.pid, camera, seconds)
+            figures['inactive'] = _phase(process.pid, camera, seconds, 0.0)
             camera.transition(Transition.TRANSITION_ACTIVATE)
-            figures['active'] = _phase(process.pid, camera, seconds)
+            figures['active'] = _phase(process.pid, camera, seconds, settings.assess_rate_hz)
             camera.point_at(nobody)
-            figures['no_face'] = _phase(process.pid, camera, seconds)
+            figures['no_face'] = _phase(process.pid, camera, seconds, settings.search_rate_hz)
         finally:
             camera.close()
     return figures
 
 
-def _phase(pid: int, camera: Camera, seconds: float) -> dict[str, Any]:
+def _phase(pid: int, camera: Camera, seconds: float, assessed_hz: float) -> dict[str, Any]:
     camera.run(_WARM_UP_S)
     camera.latencies_ms.clear()
-    camera.shown = 0
+    camera.shown_s.clear()
     cpu, start = cpu_s(pid), time.monotonic()
     camera.run(seconds)
     used = cpu_s(pid) - cpu
     elapsed = time.monotonic() - start
     answers = list(camera.latencies_ms)
+    frames = EvenFrames()
+    due = sum(frames.due(at, assessed_hz) for at in camera.shown_s) if assessed_hz else 0
     figures: dict[str, Any] = {
-        'cpu_percent': 100 * used / elapsed, 'rss_mb': rss_mb(pid), 'shown': camera.shown,
-        'answers': len(answers), 'answered': len(answers) / max(camera.shown, 1)}
+        'cpu_percent': 100 * used / elapsed, 'rss_mb': rss_mb(pid), 'shown': len(camera.shown_s),
+        'due': due, 'answers': len(answers), 'answered': min(len(answers) / max(due, 1), 1.0)}
     if answers:
         figures['latency_ms'] = dict(zip(
             ('p50', 'p95', 'p99'), np.percentile(answers, (50, 95, 99)).tolist(), strict=True))

@@ -151,11 +151,14 @@ def _part(rgb: NDArray[Any], linear: NDArray[np.float64], offset: NDArray[np.flo
     that is looked at, so that a picture and its mirror image have the same.
     """
     height, width = rgb.shape[:2]
-    ends = np.array([[-1.0, size, -1.0, size], [-1.0, -1.0, size, size]]) - offset[:, None]
-    corners = np.linalg.solve(linear, ends)
+    # The inverse of a turn and a scale, written out: a solver of numpy's wakes OpenBLAS's threads,
+    # which then spin for the rest of the frame.
+    back = linear.T / (linear[0, 0] ** 2 + linear[0, 1] ** 2)
+    corners = [back @ (np.array([across, down]) - offset)
+               for across in (-1.0, size) for down in (-1.0, size)]
     # Two pixels more than the corners: one that interpolation needs, one for rounding.
-    low = np.floor(corners.min(axis=1)).astype(int) - 2
-    high = np.ceil(corners.max(axis=1)).astype(int) + 3
+    low = np.floor(np.min(corners, axis=0)).astype(int) - 2
+    high = np.ceil(np.max(corners, axis=0)).astype(int) + 3
     # At least one pixel, for a face whose crop lies beside the picture: it comes out black.
     left, right = min(max(low[0], 0), width - 1), max(min(high[0], width), 1)
     top, bottom = min(max(low[1], 0), height - 1), max(min(high[1], height), 1)
