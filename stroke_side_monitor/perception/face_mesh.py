@@ -234,7 +234,8 @@ class RegionMesh:
         """Landmarks of the face in that region of a picture, uint8 (H, W, 3); None without one."""
         height, width = rgb.shape[:2]
         self._found = None
-        self._add('image', light_mediapipe.image_packet(rgb))
+        pixels = light_mediapipe.read_only(rgb)  # kept until the graph is idle
+        self._add('image', light_mediapipe.image_packet(pixels))
         self._add('region', light_mediapipe.packet_creator.create_proto(
             light_mediapipe.rect_pb2.NormalizedRect(
                 x_center=region.column / width, y_center=region.row / height,

@@ -95,13 +95,21 @@ def graph(config: str) -> Any:
     return solution_base.calculator_graph.CalculatorGraph(graph_config=config)
 
 
-def image_packet(rgb: NDArray[np.uint8]) -> Any:
-    """A picture for a graph; one that is contiguous is not copied and must not change meanwhile.
+def image_packet(pixels: NDArray[np.uint8]) -> Any:
+    """A picture for a graph, not copied: the caller keeps `pixels` until the graph is idle.
+
+    MediaPipe lets go of the array in a thread of its own, without Python's lock. Were that the
+    last reference, it would be freed there: a crash from Python 3.12 on, and luck before.
 
     Args:
-        rgb: uint8 (H, W, 3).
+        pixels: read_only() gives it.
     """
-    pixels = np.ascontiguousarray(rgb).view()
-    pixels.flags.writeable = False  # MediaPipe refers to what nobody can write to
     return packet_creator.create_image_frame(
         pixels, image_format=solution_base.image_frame.ImageFormat.SRGB)
+
+
+def read_only(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture, uint8 (H, W, 3), as MediaPipe refers to it instead of copying it."""
+    pixels = np.ascontiguousarray(rgb).view()
+    pixels.flags.writeable = False
+    return pixels

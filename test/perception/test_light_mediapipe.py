@@ -31,3 +31,25 @@ def test_others_in_the_process_have_all_of_mediapipe(first):
                'mp.ImageFormat.SRGB, mp.tasks.__name__)')
     assert said[1:4] == ['True', 'Hands', 'mediapipe.python.solutions.drawing_utils']
     assert said[-1] == 'mediapipe.tasks.python'
+
+
+def test_no_picture_is_freed_in_a_thread_of_mediapipes():
+    # Without Python's lock, that is: Python 3.12 crashes then, the older ones by chance.
+    said = run("""
+import threading, weakref
+from stroke_side_monitor.perception import face_mesh, light_mediapipe
+from stroke_side_monitor.simulation import portrait
+freed, mesh = [], face_mesh.RegionMesh()
+rgb = portrait.astronaut()
+regions = [one.region for one in face_mesh.FaceDetector().detect(rgb)]
+read_only = light_mediapipe.read_only
+def watched(rgb):
+    pixels = read_only(rgb)
+    weakref.finalize(pixels, lambda: freed.append(threading.get_ident()))
+    return pixels
+light_mediapipe.read_only = watched
+for _ in range(20):
+    assert mesh.look(rgb, regions[0]) is not None
+print(len(freed), {*freed} == {threading.get_ident()})
+""")
+    assert said == ['20', 'True']
