@@ -19,6 +19,7 @@ worker_tmp_dir = '/dev/shm'
 
 def post_worker_init(_: object) -> None:
     """Load the networks before the first patient waits; after the fork, which they outlive not."""
-    from clinic.cases import faces
+    from clinic.cases import faces, jobs
 
     faces.load()
+    jobs.sweep_for_ever()

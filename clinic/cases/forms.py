@@ -54,6 +54,28 @@ class FaceForm(ConsentForm):
     field_order = ('consent', 'keep', 'picture', 'mirrored', 'patient_key')
 
 
+class VideoForm(ConsentForm):
+    """One video."""
+
+    video = forms.FileField(
+        label=_('Video (MP4, MOV, WebM, MKV or AVI, at most 5 minutes)'), allow_empty_file=True,
+        widget=forms.FileInput(attrs={'accept': 'video/*'}))
+    mirrored = forms.BooleanField(
+        required=False, label=_('This file is a mirror image'),
+        help_text=_('Writing in the video reads backwards.'))
+
+    field_order = ('consent', 'keep', 'video', 'mirrored', 'patient_key')
+
+
+class GuidedForm(ConsentForm):
+    """What the page recorded: the video, and when it asked for which exercise."""
+
+    video = forms.FileField(allow_empty_file=True, widget=forms.FileInput(attrs={'hidden': True}))
+    cues = forms.CharField(max_length=10_000, widget=forms.HiddenInput)
+
+    field_order = ('consent', 'keep', 'patient_key', 'video', 'cues')
+
+
 class OpinionForm(forms.Form):
     """A label and a remark."""
 

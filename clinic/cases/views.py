@@ -6,17 +6,22 @@ They ask `access` who may, hand the work on, and put answers into templates.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from clinic.cases import faces, pictures, words
+from clinic.cases import faces, jobs, pictures, sheet, videos, words
 from clinic.cases.access import CLINICIAN, EXPERT, case_of, only, own_case, visible_cases
-from clinic.cases.forms import FaceForm
+from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, VideoForm
 from clinic.cases.models import Case, note
 
 # What may be fetched of a case, and as what.
@@ -63,6 +68,57 @@ def _checked(request: HttpRequest, given: dict[str, Any], rgb: pictures.Picture)
 
 
 @only(CLINICIAN, EXPERT)
+@require_http_methods(['GET', 'POST'])
+def video(request: HttpRequest) -> HttpResponse:
+    """Assess an uploaded video."""
+    return _long_work(request, VideoForm, 'cases/video.html', Case.Kind.VIDEO, lambda given: (
+        {'mirrored': given['mirrored']}, [('video', given['video'])]))
+
+
+@only(CLINICIAN, EXPERT)
+@require_http_methods(['GET', 'POST'])
+def guided(request: HttpRequest) -> HttpResponse:
+    """Record exercises on cue and assess them."""
+    return _long_work(request, GuidedForm, 'cases/guided.html', Case.Kind.VIDEO, lambda given: (
+        {'cues': videos.read_cues(given['cues'])}, [('video', given['video'])]))
+
+
+Asked = tuple[dict[str, Any], list[tuple[str, Any]]]
+
+
+def _long_work(request: HttpRequest, form_class: type[ConsentForm], template: str, kind: str,
+               ask: Callable[[dict[str, Any]], Asked]) -> HttpResponse:
+    """A form that starts a process; `ask` gives what it must know, and its files."""
+    form = form_class(request.POST or None, request.FILES or None)
+    if request.method == 'POST' and form.is_valid():
+        given = form.cleaned_data
+        try:
+            known, files = ask(given)
+            Case.sweep()
+            jobs.check_room()
+        except pictures.UploadError as error:
+            form.add_error(None, str(error))
+        else:
+            case = Case.objects.create(
+                owner=request.user, kind=kind, kept=given['keep'],
+                patient_key=given['patient_key'] if given['keep'] else '',
+                result={**known, 'language': get_language()})
+            jobs.start(case, files)
+            note(request.user, f'{kind} check', case)
+            return redirect('case', case.id)
+    return render(request, template, {'form': form, 'exercises': _guided_plan()},
+                  status=400 if form.is_bound else 200)
+
+
+# Raising the brows counts from the second time (assessment/exercise.py).
+_GUIDED = ('smile', 'eye_close', 'brow_raise', 'brow_raise', 'pucker')
+
+
+def _guided_plan() -> list[dict[str, str]]:
+    return [{'exercise': name, 'words': words.exercise(name)} for name in _GUIDED]
+
+
+@only(CLINICIAN, EXPERT)
 @require_GET
 def cases(request: HttpRequest) -> HttpResponse:
     """The cases that this user may see."""
@@ -86,7 +142,8 @@ def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
         shown.update(
             side=words.side(figures['side']), tone=_tone(figures), advice=words.advice(figures),
             facts=words.facts(figures), reasons=words.reasons(figures),
-            probabilities=words.probabilities(figures))
+            probabilities=words.probabilities(figures),
+            movements=words.movements(figures.get('movements', [])))
     return shown
 
 
@@ -105,6 +162,62 @@ def case_file(request: HttpRequest, case_id: Any, name: str) -> HttpResponse:
     if data is None:
         raise Http404
     return HttpResponse(data, content_type=FILES[name])
+
+
+@only(CLINICIAN, EXPERT)
+@require_GET
+def case_state(request: HttpRequest, case_id: Any) -> HttpResponse:
+    """How far the work is, for the progress bar."""
+    found = case_of(request.user, case_id)
+    return JsonResponse({'state': found.state, 'progress': found.progress})
+
+
+@only(CLINICIAN, EXPERT)
+@require_GET
+def case_pdf(request: HttpRequest, case_id: Any) -> HttpResponse:
+    """The case on one page."""
+    found = _done(request, case_id)
+    data = found.read('report.pdf') or sheet.pdf(_sheet(found))
+    return _download(request, found, data, 'application/pdf', 'pdf')
+
+
+@only(CLINICIAN, EXPERT)
+@require_GET
+def case_html(request: HttpRequest, case_id: Any) -> HttpResponse:
+    """The case as one file that needs nothing beside it."""
+    found = _done(request, case_id)
+    printed = _sheet(found)
+    picture = base64.b64encode(printed.picture).decode() if printed.picture else ''
+    data = found.read('report.html') or render_to_string(
+        'cases/sheet.html', {'sheet': printed, 'picture': picture}).encode()
+    return _download(request, found, data, 'text/html; charset=utf-8', 'html')
+
+
+def _done(request: HttpRequest, case_id: Any) -> Case:
+    found = case_of(request.user, case_id)
+    if found.state != Case.State.DONE:
+        raise Http404
+    return found
+
+
+def _download(request: HttpRequest, case: Case, data: bytes, kind: str, ending: str
+              ) -> HttpResponse:
+    note(request.user, f'took as {ending}', case)
+    return HttpResponse(data, content_type=kind, headers={
+        'Content-Disposition': f'attachment; filename="case-{case.short_id}.{ending}"'})
+
+
+def _sheet(case: Case) -> sheet.Sheet:
+    shown = _shown(case)
+    when = date_format(timezone.localtime(case.made), 'SHORT_DATETIME_FORMAT')
+    given_by = ', '.join(f"{model['name']} {model['sha256'][:8]}"
+                         for model in case.given_by.values())
+    return sheet.Sheet(
+        title=f'{case.get_kind_display()}: {case.short_id}',
+        subtitle=' · '.join(filter(None, (when, case.patient_key, given_by))),
+        emergency=shown['emergency'], answer=shown['side'], advice=shown['advice'],
+        facts=[*shown['facts'], *shown['probabilities']], notes=shown['reasons'],
+        footer=shown['disclaimer'], picture=case.read('annotated.jpg'))
 
 
 @only(CLINICIAN, EXPERT)

@@ -72,8 +72,9 @@ def advice(figures: Mapping[str, Any]) -> str:
 
 def facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and value of what is told beside the side."""
-    told = [(_('Confidence'), _percent(figures['confidence'] if figures['side'] != 'unknown'
-                                       else None))]
+    confidence = _percent(figures['confidence'] if figures['side'] != 'unknown' else None)
+    share = 'movements' in figures  # a video has no single confidence
+    told = [(_('Seconds that agree') if share else _('Confidence'), confidence)]
     index = figures['symmetry_index']
     told.append((_('Symmetry index'), '–' if index is None else f'{index:.0f} / 100'))
     told += [
@@ -109,6 +110,15 @@ def report_texts() -> list[str]:
 def exercise(name: str) -> str:
     """An exercise as told to the patient."""
     return _(words.exercise(name))
+
+
+def movements(found: list[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A video's exercises, a row each."""
+    weaker = {'left': _('left'), 'right': _('right'), 'none': _('alike'), 'unknown': '–'}
+    return [{
+        'exercise': exercise(one['exercise']), 'weaker': weaker[one['weaker']],
+        'ratio': _percent(one['ratio']), 'usable': f"{one['usable']} / {one['repetitions']}",
+        'why': ', '.join(_(words.reason(code)) for code in one['reasons'])} for one in found]
 
 
 def _percent(value: float | None) -> str:

@@ -30,6 +30,8 @@ _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x0
                b'P5', b'P6')
 _JPEG_START, _JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 _JPEG_TRAILER = 1 << 16  # some cameras append a preview or notes after the end mark
+# A browser's WebM has no rate, and OpenCV gives that of its clock (1000): frames' own stamps then.
+_FASTEST_FPS = 240.0
 
 
 class InputError(ValueError):
@@ -150,7 +152,8 @@ def read_video(path: Path) -> Iterator[Frame]:
             if not more:
                 break
             rgb: NDArray[Any] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-            yield Frame(index / rate, rgb)
+            yield Frame(index / rate if rate <= _FASTEST_FPS
+                        else capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, rgb)
             index += 1
         if index == 0:
             raise InputError('the video holds no frame; it may be cut off')

@@ -1,0 +1,111 @@
+"""Long work, each piece in a process of its own: what breaks a reader breaks that process only.
+
+The input lies in `WORK/<id>` and is gone when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import close_old_connections
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clinic.cases.models import Case
+from clinic.cases.pictures import UploadError
+
+log = logging.getLogger(__name__)
+_LONGEST_S = 1800
+_MEMORY_BYTES = 12 << 30  # of address space; MediaPipe alone maps 3 GB
+_SWEEP_EVERY_S = 300.0
+
+
+def folder(case: Case) -> Path:
+    """Where a case's input waits."""
+    return Path(settings.WORK) / str(case.id)
+
+
+def check_room() -> None:
+    """Refuse more work than the machine can do.
+
+    Raises:
+        UploadError: enough is being done already.
+    """
+    since = timezone.now() - timedelta(seconds=_LONGEST_S)
+    if Case.objects.filter(state__in=(Case.State.WAITING, Case.State.RUNNING),
+                           made__gt=since).count() >= settings.MAX_JOBS:
+        raise UploadError(_('Others are being assessed just now. Try again in a minute.'))
+
+
+def start(case: Case, files: Iterable[tuple[str, UploadedFile]]) -> None:
+    """Put the input in place and start the work; `case` is saved and WAITING.
+
+    Args:
+        files: name within the folder, made by us and never by the sender, and content.
+    """
+    place = folder(case)
+    try:
+        place.mkdir(mode=0o700)
+        for name, file in files:
+            with (place / name).open('wb') as out:
+                shutil.copyfileobj(file, out)
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'clinic.manage', 'work', str(case.id)],
+            cwd=settings.ROOT.parent, stdin=subprocess.DEVNULL, preexec_fn=_limit)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        case.delete()
+        raise
+    threading.Thread(target=_follow, args=(process, case.pk), daemon=True).start()
+
+
+def _limit() -> None:
+    for what, most in ((resource.RLIMIT_AS, _MEMORY_BYTES), (resource.RLIMIT_CPU, _LONGEST_S),
+                       (resource.RLIMIT_FSIZE, 2 << 30), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(what, (most, most))
+
+
+def _follow(process: subprocess.Popen[bytes], case_id: object) -> None:
+    """Wait for the process, and say so where it ended without a word."""
+    try:
+        code = process.wait(_LONGEST_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    if code:
+        log.error('work on case %s ended with status %s', case_id, code)
+        fail(case_id, _('This file could not be read: its reader broke. It may be damaged.'))
+    close_old_connections()
+    shutil.rmtree(Path(settings.WORK) / str(case_id), ignore_errors=True)
+
+
+def fail(case_id: object, line: str) -> None:
+    """Tell why, in one line, and keep nothing."""
+    case = Case.objects.filter(pk=case_id).exclude(state=Case.State.DONE).first()
+    if case is None:
+        return
+    if case.folder.exists():
+        shutil.rmtree(case.folder)
+    Case.objects.filter(pk=case_id).update(
+        state=Case.State.FAILED, problem=line[:300], kept=False, result={})
+
+
+def sweep_for_ever() -> None:
+    """Keep the promise that unkept figures go within the hour, also when nobody comes."""
+    def sweep() -> None:
+        while True:
+            Case.sweep()
+            close_old_connections()
+            time.sleep(_SWEEP_EVERY_S)
+    threading.Thread(target=sweep, daemon=True, name='sweep').start()
