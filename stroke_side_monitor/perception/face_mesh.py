@@ -251,6 +251,9 @@ class RegionMesh:
     def close(self) -> None:
         """Release the graph. The mesh cannot be used afterwards."""
         self._graph.close()
+        # It holds what it tells its results to, this mesh, out of the garbage collector's sight:
+        # both would stay, with their threads.
+        del self._graph
 
     def _add(self, stream: str, packet: Any) -> None:
         self._graph.add_packet_to_input_stream(stream=stream, packet=packet.at(self._moment))

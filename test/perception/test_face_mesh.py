@@ -1,5 +1,7 @@
 """FaceMesh behind our names: patient's sides, mirror passes, largest face first."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -160,3 +162,17 @@ def test_a_detection_in_a_cut_is_told_in_the_whole_picture(detector, astronaut):
 def test_a_region_without_a_face_shows_none(region_mesh, detector, astronaut):
     detection, = detector.detect(astronaut)
     assert region_mesh.look(np.full_like(astronaut, 128), detection.region) is None
+
+
+def test_a_mesh_that_is_closed_leaves_no_thread_behind(astronaut, detector):
+    def threads() -> int:
+        return len(os.listdir('/proc/self/task'))
+
+    region = detector.detect(astronaut)[0].region
+    before = []
+    for _ in range(3):
+        mesh = RegionMesh()
+        mesh.look(astronaut, region)
+        mesh.close()
+        before.append(threads())
+    assert before == [before[0]] * 3
