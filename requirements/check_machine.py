@@ -10,12 +10,16 @@ import sys
 import sysconfig
 
 OLDEST, NEWEST = (3, 10), (3, 12)
+JAZZY = (3, 12)
 
 
-def lacks():
+def lacks(distro):
     """One line per missing thing, each with its cure; an empty list means go ahead."""
     version = sys.version_info[:2]
     python = f'python{version[0]}.{version[1]}'
+    if distro == 'jazzy' and version != JAZZY:
+        return [f'this is {python}, but the wheels of ROS 2 Jazzy are for 3.12. '
+                'Name one: make setup DISTRO=jazzy PYTHON=python3.12']
     if not OLDEST <= version <= NEWEST:
         return [f'this is {python}, but 3.10, 3.11 or 3.12 is needed (mediapipe has no wheels for '
                 'others). Name one: make setup PYTHON=python3.12']
@@ -47,7 +51,7 @@ def _importable(*names):
 
 
 if __name__ == '__main__':
-    lines = lacks()
+    lines = lacks(sys.argv[1] if len(sys.argv) > 1 else '')
     for line in lines:
         sys.stderr.write('setup: ' + line + '\n')
     sys.exit(1 if lines else 0)

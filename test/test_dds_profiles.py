@@ -5,6 +5,7 @@ Nothing of the monitor runs here.
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -16,8 +17,9 @@ from stroke_side_monitor.resources import config_path
 COUNT = 200
 PATIENCE_S = 180
 ENOUGH = 0.99 * COUNT
-LOCAL = {profile_variable(''): str(config_path('fastdds_local.xml'))}
-RECEIVER_ONLY = {f'RECEIVER_{profile_variable("")}': str(config_path('fastdds_images.xml'))}
+VARIABLE = profile_variable(os.environ.get('ROS_DISTRO', ''))
+LOCAL = {VARIABLE: str(config_path('fastdds_local.xml'))}
+RECEIVER_ONLY = {f'RECEIVER_{VARIABLE}': str(config_path('fastdds_images.xml'))}
 # The loopback alone, in a network of its own: what a robot's default discovery range would
 # send to its network goes nowhere.
 ISOLATED = ('unshare', '--map-root-user', '--net', 'sh', '-c',

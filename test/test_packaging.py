@@ -158,7 +158,7 @@ def test_messages_declare_what_they_use():
     assert used - {'stroke_side_msgs'} <= depends(ROOT / 'stroke_side_msgs' / 'package.xml')
 
 
-@pytest.mark.parametrize('lock', ['runtime.txt', 'dev.txt', 'build.txt'])
+@pytest.mark.parametrize('lock', ['runtime.txt', 'dev.txt', 'jazzy.txt', 'build.txt'])
 def test_every_pin_is_exact_and_hashed(lock):
     entries = re.split(r'\n(?=[a-z])', (ROOT / 'requirements' / lock).read_text().strip())
     assert entries
@@ -173,11 +173,23 @@ def test_development_uses_the_robots_pins():
     assert pins['runtime.txt'] <= pins['dev.txt']
 
 
-@pytest.mark.parametrize('source', ['runtime.in', 'dev.in'])
+def test_jazzy_has_the_tools_of_kilted_in_the_same_versions():
+    def lines(name: str) -> set[str]:
+        return {line for line in (ROOT / 'requirements' / name).read_text().splitlines()
+                if re.match('[a-z]', line) and not line.startswith('ros-')}
+
+    assert lines('jazzy.in') == lines('dev.in')
+    pins = [dict(re.findall(r'(?m)^(\w\S+)==(\S+)', (ROOT / 'requirements' / name).read_text()))
+            for name in ('jazzy.txt', 'dev.txt')]
+    tools = {re.split('[=<>]', line)[0] for line in lines('jazzy.in')}
+    assert {name: pins[0][name] for name in tools} == {name: pins[1][name] for name in tools}
+
+
+@pytest.mark.parametrize('source', ['runtime.in', 'dev.in', 'jazzy.in'])
 def test_every_dependency_has_its_reason(source):
     reasons = (ROOT / 'docs' / 'dependencies.md').read_text()
     for name in re.findall(r'(?m)^([a-z][\w-]*)', (ROOT / 'requirements' / source).read_text()):
-        assert f'`{name}`' in reasons, name
+        assert f'`{name.replace("ros-jazzy-", "ros-")}`' in reasons, name
 
 
 # Set-up and isolation
@@ -192,6 +204,9 @@ def test_set_up_says_what_the_machine_lacks():
     script = ROOT / 'requirements' / 'check_machine.py'
     good = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert (good.returncode, good.stderr) == (0, '')
+    wrong = subprocess.run([sys.executable, script, 'jazzy'], capture_output=True, text=True)
+    assert ('the wheels of ROS 2 Jazzy are for 3.12' in wrong.stderr) is (
+        sys.version_info[:2] != (3, 12))
     bare = subprocess.run([sys.executable, script], capture_output=True, text=True,
                           env={'PATH': '', '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'})
     assert bare.returncode == 1
