@@ -22,7 +22,7 @@ def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
     process, robot = waiting
     robot.node.create_timer(1 / 30, lambda: robot.camera.publish(robot.message(right_weak)))
     threads = []
-    for _ in range(3):
+    for _ in range(4):
         assert robot.state() == 'unconfigured'
         for label, state in (('configure', 'inactive'), ('activate', 'active'),
                              ('deactivate', 'inactive'), ('activate', 'active'),
@@ -41,7 +41,8 @@ def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
                 robot.spin_for(0.3)
                 assert not robot.sides, 'an inactive monitor spoke'
         threads.append(process.threads())
-    assert threads[0] == threads[1] == threads[2], 'a thread was left behind'
+    # DDS starts some of its own only when it first has to.
+    assert threads[1] == threads[2] == threads[3], f'{threads}: a thread was left behind'
 
 
 def test_shutdown_from_active_withdraws_the_side(waiting, right_weak):
