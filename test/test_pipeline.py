@@ -79,7 +79,8 @@ def test_a_simulated_palsy_is_found_on_the_patients_side(stills, patient, side):
 def test_a_healthy_face_is_none_and_not_unknown(stills, astronaut):
     assessment = stills.assess(astronaut, 0.0)
     assert assessment.side.side is Side.NONE
-    assert assessment.side.reasons == ()
+    # 39 px between her eyes are too few for the lids.
+    assert assessment.side.reasons == ('lids_unclear',)
 
 
 @pytest.mark.parametrize('side', [Side.LEFT, Side.NONE, Side.RIGHT])
@@ -146,7 +147,7 @@ def test_a_smaller_second_face_is_mentioned_but_does_not_silence(stills, astrona
     small[:smaller.shape[0], :smaller.shape[1]] = smaller
     assessment = stills.assess(np.hstack([small, face]), 0.0)
     assert assessment.side.side is Side.NONE
-    assert assessment.side.reasons == ('several_faces',)
+    assert assessment.side.reasons == ('lids_unclear', 'several_faces')
 
 
 def test_a_failed_gate_is_unknown_although_everything_was_measured(astronaut):
@@ -173,7 +174,7 @@ def test_another_person_starts_afresh(patient, astronaut):
     seen = (pipeline.assess(elsewhere, stamp + 0.04 * index) for index in range(1, 6))
     after = next(assessment for assessment in seen if assessment.view.face is not None)
     pipeline.close()
-    assert (after.side.side, after.side.reasons) == (Side.UNKNOWN, ('warming_up',))
+    assert (after.side.side, after.side.reasons[:1]) == (Side.UNKNOWN, ('warming_up',))
 
 
 def test_a_cue_given_before_the_first_face_stands(patient):

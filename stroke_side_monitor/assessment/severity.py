@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from stroke_side_monitor.assessment.exercise import NO_MOVEMENT, ExerciseResult
-from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Trend
+from stroke_side_monitor.assessment.terms import (
+    Basis,
+    Grade,
+    Pattern,
+    RegionSeverity,
+    Side,
+    Trend,
+)
 
 STATIC_ONLY = 'rest_only'
 MOUTH_NOT_MEASURED = 'mouth_not_measured'
@@ -149,6 +156,34 @@ def static_severity(mouth_score: float, eye_score: float,
         nihss_min=nihss[0], nihss_max=nihss[1],
         house_brackmann_min=house_brackmann[0], house_brackmann_max=house_brackmann[1],
         trend=Trend.UNKNOWN, trend_per_minute=math.nan, reasons=(STATIC_ONLY, *missing))
+
+
+def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: float, named: Side,
+                   parameters: SeverityParameters = DEFAULTS) -> SeverityEstimate:
+    """A static estimate as it stands beside the side that is named on the same frame.
+
+    What is said together must agree: the index is of the face as it is now, at rest or moving,
+    and a face on which a side is named is never called normal. Its index is then at most one
+    point below the lowest normal one.
+
+    Args:
+        estimate: static; its trend and its reasons stay.
+        mouth_score, eye_score: M and E behind the side.
+        named: the side.
+        parameters: the cuts.
+    """
+    if NO_MOVEMENT in estimate.reasons:
+        return estimate  # what exercises have taken back stays so
+    now = static_severity(mouth_score, eye_score, parameters)
+    if now.grade is Grade.NORMAL and named in (Side.LEFT, Side.RIGHT):
+        index = parameters.grade_floors[-1] - 1.0
+        grade = grade_of(index, parameters)
+        lowest, highest = _STATIC_HOUSE_BRACKMANN[grade]
+        now = replace(now, symmetry_index=index, grade=grade, house_brackmann_min=lowest,
+                      house_brackmann_max=highest)
+    kept = tuple(reason for reason in estimate.reasons if reason == NO_VALID_EXERCISE)
+    return replace(now, trend=estimate.trend, trend_per_minute=estimate.trend_per_minute,
+                   reasons=(*kept, *now.reasons))
 
 
 def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_score: float,

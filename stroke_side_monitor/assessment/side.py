@@ -34,7 +34,12 @@ class SideRule:
         classifier, outside its dead band, names the same side. Of 1.2, 1.3, 1.5 and 1.8 the
         least that calls no further healthy person one-sided, on the development half of
         docs/measurement.md.
-    eye_on: |E| at which the lids name a side when the mouth does not.
+    eye_on: |E| at which the lids name a side when the mouth does not. Of real healthy people in
+        the wild most were wrongly named by lids of 3 and more (spectacles, winks, squints), and
+        of real palsied eyes with such an E one in seven is the narrower one (contracture,
+        synkinesis); at 4.5 a third of those names goes and no palsied face is lost
+        (docs/measurement.md, "Lids").
+    lids_yield: the lids are not heard against a mouth of at least this |M|.
     movement_on: |D| of commanded movements at which they name a side; 3 of 74
         healthy people (London set) smile so unevenly.
     conflict_below: a classifier or a movement naming the other side is heard
@@ -47,7 +52,8 @@ class SideRule:
     mouth_on: float = 2.1
     mouth_off: float = 1.5
     supported_on: float = 1.5
-    eye_on: float = 3.0
+    eye_on: float = 4.5
+    lids_yield: float = 0.5
     movement_on: float = 0.39
     conflict_below: float = 3.0
     steepness: float = 1.5
@@ -62,12 +68,20 @@ class Evidence:
     classifier: score of the picture classifier in units of its dead band
         (|score| < 1: undecided), NaN when there is none.
     movement: D of the commanded movements, -1..1, NaN before there was one.
+    lids_tell: 1 where the lids may name a side, 0 where they are too small, shut or squinting;
+        from a half on they may.
     """
 
     mouth: float
     eye: float
     classifier: float = math.nan
     movement: float = math.nan
+    lids_tell: float = 1.0
+
+    @property
+    def lids(self) -> float:
+        """E where it may name a side, else NaN."""
+        return self.eye if self.lids_tell >= 0.5 else math.nan
 
 
 @dataclass(frozen=True)
@@ -111,9 +125,9 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
     """Name the side.
 
     The mouth at this moment comes first, then commanded movements, then the
-    lids. The classifier names no side; where it sees the same side as the mouth, less of
-    the mouth will do. Evidence that contradicts a mouth score below `conflict_below`
-    makes the answer UNKNOWN.
+    lids, which are not heard against the mouth. The classifier names no side; where it sees the
+    same side as the mouth, less of the mouth will do. Evidence that contradicts a mouth score
+    below `conflict_below` makes the answer UNKNOWN.
 
     Args:
         evidence: of a still picture, or medians over a window.
@@ -146,8 +160,14 @@ def evidence_strength(evidence: Evidence, rule: SideRule) -> float:
     scaled = (mouth,
               0.0 if math.isnan(evidence.movement)
               else evidence.movement * (rule.mouth_on / rule.movement_on),
-              0.0 if math.isnan(evidence.eye) else evidence.eye * (rule.mouth_on / rule.eye_on))
+              0.0 if math.isnan(evidence.lids) or _lids_against_mouth(evidence, rule)
+              else evidence.lids * (rule.mouth_on / rule.eye_on))
     return max(scaled, key=abs)
+
+
+def _lids_against_mouth(evidence: Evidence, rule: SideRule) -> bool:
+    """Whether the lids point away from where the mouth points. False while either is NaN."""
+    return evidence.lids * evidence.mouth < 0.0 and abs(evidence.mouth) >= rule.lids_yield
 
 
 def _mouth_strength(evidence: Evidence, rule: SideRule) -> float:
@@ -173,6 +193,9 @@ def _conflict(evidence: Evidence, rule: SideRule, agreement: ClassifierAgreement
     """Why the evidence contradicts itself; empty when it does not."""
     if abs(evidence.mouth) >= rule.conflict_below:
         return ''
+    if (abs(evidence_strength(evidence, rule)) < rule.mouth_on
+            and abs(evidence.lids) >= rule.eye_on and _lids_against_mouth(evidence, rule)):
+        return 'lids_conflict'
     moved = abs(evidence.movement) >= rule.movement_on  # False while it is NaN
     if (moved and abs(_mouth_strength(evidence, rule)) >= rule.mouth_on
             and _towards(evidence.movement) is not _towards(evidence.mouth)):
@@ -235,7 +258,8 @@ class SideFilter:
 
     def _median(self) -> Evidence:
         return Evidence(*(_nan_median([getattr(evidence, name) for _, evidence in self._recent])
-                          for name in ('mouth', 'eye', 'classifier', 'movement')))
+                          for name in (
+                              'mouth', 'eye', 'classifier', 'movement', 'lids_tell')))
 
     def _with_stability(self, decision: SideDecision, stamp_s: float) -> SideDecision:
         if decision.side is not self._side:

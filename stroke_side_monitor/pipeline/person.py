@@ -101,7 +101,8 @@ class Person:
         finished = self._follow_exercise(stamp_s, view.points)
         eye = math.nan if 'blink' in view.limits else side.eye_score(z)
         evidence = Evidence(side.mouth_score(z), eye, classifier_score,
-                            self._movement_asymmetry)
+                            self._movement_asymmetry,
+                            lids_tell=float('lids_unclear' not in view.limits))
         decision = self._filter.add(stamp_s, evidence, rule)
         at_rest = self._exercises.at_rest
         if at_rest:
@@ -111,6 +112,9 @@ class Person:
             steady_mouth_score=decision.landmark_score)
         decision = replace(decision, reasons=decision.reasons + view.limits + personal.codes)
         estimate = self._with_trend(stamp_s, self.severity_so_far)
+        if estimate.basis is Basis.STATIC:
+            estimate = severity.of_this_moment(estimate, decision.landmark_score,
+                                               decision.eye_score, decision.side)
         return Assessment(stamp_s, decision, estimate, view, measured.metrics, z, finished,
                           personal)
 

@@ -213,6 +213,8 @@ class Pipeline:
         limits: tuple[str, ...] = ()
         if self._person.blinks(measured):
             limits += ('blink',)
+        elif not quality.lids_tell(measured.face.interocular_px, measured.lid_gaps):
+            limits += ('lids_unclear',)
         if sighting.rival >= AMBIGUOUS_RIVAL:
             reasons += ('several_faces',)
         elif sighting.rival > 0.0:

@@ -52,5 +52,6 @@ class PipelineSettings:
     @property
     def rule(self) -> SideRule:
         """The side decision's part."""
-        return SideRule(self.mouth_on, self.mouth_off, self.supported_on, self.eye_on,
-                        self.movement_on, self.conflict_below)
+        return SideRule(
+            mouth_on=self.mouth_on, mouth_off=self.mouth_off, supported_on=self.supported_on,
+            eye_on=self.eye_on, movement_on=self.movement_on, conflict_below=self.conflict_below)

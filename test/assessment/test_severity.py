@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,11 +13,19 @@ from stroke_side_monitor.assessment.severity import (
     dynamic_severity,
     grade_of,
     movement_asymmetry,
+    of_this_moment,
     region_severity,
     static_severity,
     unknown_severity,
 )
-from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Trend
+from stroke_side_monitor.assessment.terms import (
+    Basis,
+    Grade,
+    Pattern,
+    RegionSeverity,
+    Side,
+    Trend,
+)
 
 
 def test_an_unassessed_face_has_no_figure_anywhere():
@@ -90,6 +99,22 @@ def test_an_eye_that_was_not_measured_leaves_the_grade_unknown_but_not_the_mouth
     assert (estimate.eye_severity, estimate.grade) == (RegionSeverity.UNKNOWN, Grade.UNKNOWN)
     assert estimate.nihss_min == estimate.house_brackmann_min == -1
     assert 'eye_not_measured' in estimate.reasons
+
+
+@pytest.mark.parametrize('named', [Side.LEFT, Side.RIGHT])
+def test_a_face_with_a_named_side_is_never_called_normal(named):
+    rest = static_severity(0.2, 0.1)
+    for mouth in (1.5, 2.1, 2.5, 3.0, 9.0):
+        said = of_this_moment(rest, mouth, 0.0, named)
+        assert said.grade > Grade.NORMAL
+        assert said.symmetry_index <= static_severity(mouth, 0.0).symmetry_index
+    assert of_this_moment(rest, 2.1, math.nan, named).grade == Grade.UNKNOWN
+
+
+def test_without_a_side_the_index_is_that_of_the_moment():
+    rest = replace(static_severity(0.2, 0.1), trend=Trend.STABLE, trend_per_minute=0.5)
+    said = of_this_moment(rest, 1.9, 0.0, Side.NONE)
+    assert said == replace(static_severity(1.9, 0.0), trend=Trend.STABLE, trend_per_minute=0.5)
 
 
 def test_an_affected_eye_alone_is_not_nihss_0():

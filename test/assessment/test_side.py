@@ -51,6 +51,34 @@ def test_the_mouth_speaks_before_the_lids():
     assert decide(Evidence(RULE.mouth_on + 0.1, -9.0), RULE).side is Side.LEFT
 
 
+def test_lids_that_healthy_faces_show_name_no_side():
+    assert decide(Evidence(0.3, 3.4), RULE).side is Side.NONE
+
+
+@pytest.mark.parametrize('mouth', [-0.5, -1.9])
+def test_strong_lids_against_the_mouth_are_a_conflict(mouth):
+    against = decide(Evidence(mouth, RULE.eye_on), RULE)
+    assert (against.side, against.reasons) == (Side.UNKNOWN, ('lids_conflict',))
+    assert decide(Evidence(mouth, RULE.eye_on - 0.1), RULE).side is Side.NONE
+    assert decide(Evidence(-mouth, RULE.eye_on), RULE).side is Side.LEFT
+
+
+def test_lids_that_tell_nothing_are_reported_and_not_heard():
+    for mouth in (0.3, -1.9):
+        said = decide(Evidence(mouth, 9.0, lids_tell=0.0), RULE)
+        assert (said.side, said.eye_score, said.reasons) == (Side.NONE, 9.0, ())
+    window = SideFilter(1.0, 0.5, least_frames=3)
+    for index, tell in enumerate((1.0, 1.0, 0.0, 1.0, 0.0)):
+        said = window.add(index / 30, Evidence(0.3, 9.0, lids_tell=tell), RULE)
+    assert said.side is Side.LEFT, 'most frames tell'
+
+
+def test_lids_against_a_mouth_that_names_a_side_are_not_heard():
+    heard = decide(Evidence(-2.2, 9.0), RULE)
+    assert (heard.side, heard.reasons) == (Side.RIGHT, ())
+    assert heard.confidence == decide(Evidence(-2.2, 0.0), RULE).confidence
+
+
 def test_movement_names_a_side_that_rest_does_not_show():
     at_rest = Evidence(0.2, 0.0)
     assert decide(at_rest, RULE).side is Side.NONE
@@ -131,7 +159,8 @@ def test_probabilities_sum_to_one_and_follow_the_strength():
 
 
 @pytest.mark.parametrize('evidence', [
-    Evidence(m, e, c, d) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1) for e in (-4.0, 0.3, 3.5)
+    Evidence(m, e, c, d) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1)
+    for e in (-5.0, -4.0, 0.3, 4.6)
     for c in (math.nan, -1.3, 0.2, 1.0, 2.0) for d in (math.nan, -0.4, 0.35)])
 @pytest.mark.parametrize('previous', list(Side))
 def test_a_mirror_swaps_the_side_and_nothing_else(evidence, previous):

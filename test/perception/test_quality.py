@@ -34,7 +34,7 @@ def test_a_small_face_is_too_small(mesh, astronaut):
 
 
 def test_pose_beyond_its_limit_is_named(mesh, astronaut):
-    tilted = cv2.warpAffine(astronaut, cv2.getRotationMatrix2D((224, 120), 25, 1.0), (512, 512))
+    tilted = cv2.warpAffine(astronaut, cv2.getRotationMatrix2D((224, 120), 35, 1.0), (512, 512))
     limits = QualityLimits(max_yaw_deg=40, max_pitch_deg=40, min_interocular_px=30)
     assert judged(mesh, tilted, limits).reasons == ('roll',)
 

@@ -152,7 +152,7 @@ def test_a_session_at_rest_is_not_compared_with_sessions_of_movement(record):
 
 def test_every_reason_that_integrators_are_told_of_has_words():
     tables = (REPOSITORY / 'docs' / 'integration.md').read_text()
-    reasons = tables[tables.index('## Reasons'):tables.index('About a cue')]
+    reasons = tables[tables.index('## Reasons'):tables.index('In `ExerciseStatus.reasons`')]
     codes = {code for row in re.findall(r'^\| (`.*?) \|', reasons, re.MULTILINE)
              for code in re.findall(r'`(\w+)`', row)}
     own = {value for module in (exercise, severity) for name, value in vars(module).items()
