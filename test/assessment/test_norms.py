@@ -9,6 +9,7 @@ import yaml
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment.metrics import METRICS
 from stroke_side_monitor.assessment.norms import Context, Norms, NormsError
+from stroke_side_monitor.assessment.side import mouth_score
 
 FRONT = Context(yaw_deg=0.0, roll_deg=0.0, mouth_width_mm=48.0, interocular_px=120.0)
 NAME = 'mouth.commissure_height'
@@ -84,3 +85,25 @@ def test_context_far_outside_what_was_measured_does_not_run_away(norms):
 def test_a_broken_file_is_refused_with_the_mend(broken):
     with pytest.raises(NormsError, match='make norms'):
         Norms.from_mapping(broken)
+
+
+@pytest.mark.parametrize('yaw_deg', [3.0, 12.0, 22.0, 40.0])
+def test_what_a_turn_shows_is_taken_off_alike_both_ways(norms, yaw_deg):
+    measured = {name: 0.7 for name in norms.metrics}
+    direct = norms.z(measured, Context(yaw_deg, 1.5, 50.0, 90.0))
+    mirrored = norms.z({name: -value for name, value in measured.items()},
+                       Context(-yaw_deg, -1.5, 50.0, 90.0))
+    assert mirrored == {name: -value for name, value in direct.items()}
+
+
+@pytest.mark.parametrize(('yaw_deg', 'least', 'most'), [
+    (-12.5, 0.15, 0.30), (12.5, -0.30, -0.15), (-23.0, 0.3, 0.6), (23.0, -0.6, -0.3)])
+def test_the_drift_of_turned_healthy_people_is_taken_off_and_not_overdone(norms, yaw_deg, least,
+                                                                        most):
+    """Real people drift by +.30, -.23 and about -+.5 (docs/measurement.md)."""
+    context = Context(yaw_deg, 0.0, 50.0, 90.0)
+    even = {name: norm.expected(context) for name, norm in norms.metrics.items()}
+    assert least <= -mouth_score(norms.z(even, context)) <= most
+    frontal = Context(math.copysign(4.0, yaw_deg), 0.0, 50.0, 90.0)
+    even = {name: norm.expected(frontal) for name, norm in norms.metrics.items()}
+    assert mouth_score(norms.z(even, frontal)) == 0.0
