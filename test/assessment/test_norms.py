@@ -89,7 +89,7 @@ def test_a_broken_file_is_refused_with_the_mend(broken):
 
 @pytest.mark.parametrize('yaw_deg', [3.0, 12.0, 22.0, 40.0])
 def test_what_a_turn_shows_is_taken_off_alike_both_ways(norms, yaw_deg):
-    measured = {name: 0.7 for name in norms.metrics}
+    measured = dict.fromkeys(norms.metrics, 0.7)
     direct = norms.z(measured, Context(yaw_deg, 1.5, 50.0, 90.0))
     mirrored = norms.z({name: -value for name, value in measured.items()},
                        Context(-yaw_deg, -1.5, 50.0, 90.0))
