@@ -26,5 +26,8 @@ urlpatterns = [
     path('cases/<uuid:case_id>/report.pdf', views.case_pdf, name='case_pdf'),
     path('cases/<uuid:case_id>/report.html', views.case_html, name='case_html'),
     path('cases/<uuid:case_id>/delete/', views.delete, name='delete'),
+    path('cases/<uuid:case_id>/opinion/', views.give_opinion, name='opinion'),
+    path('queue/', views.queue, name='queue'),
+    path('queue/<int:opinion_id>/', views.decide, name='decide'),
     path('people/', admin.site.urls),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -21,8 +21,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clinic.cases import faces, jobs, pictures, sheet, videos, words
 from clinic.cases.access import CLINICIAN, EXPERT, case_of, only, own_case, visible_cases
-from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, VideoForm
-from clinic.cases.models import Case, note
+from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, OpinionForm, VideoForm
+from clinic.cases.models import Case, Opinion, note
 
 # What may be fetched of a case, and as what.
 FILES = {'annotated.jpg': 'image/jpeg'}
@@ -131,7 +131,9 @@ def case(request: HttpRequest, case_id: Any) -> HttpResponse:
     """One case's result."""
     found = case_of(request.user, case_id)
     note(request.user, 'looked at', found)
-    return render(request, 'cases/case.html', _shown(found))
+    return render(request, 'cases/case.html', {
+        **_shown(found), 'opinions': found.opinions.all(),
+        'opinion_form': OpinionForm(words.labels(found.kind)) if found.kept else None})
 
 
 def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
@@ -218,6 +220,53 @@ def _sheet(case: Case) -> sheet.Sheet:
         emergency=shown['emergency'], answer=shown['side'], advice=shown['advice'],
         facts=[*shown['facts'], *shown['probabilities']], notes=shown['reasons'],
         footer=shown['disclaimer'], picture=case.read('annotated.jpg'))
+
+
+@only(CLINICIAN, EXPERT)
+@require_POST
+def give_opinion(request: HttpRequest, case_id: Any) -> HttpResponse:
+    """Disagree, or agree: an expert will look at it."""
+    found = case_of(request.user, case_id)
+    if not found.kept:
+        raise Http404
+    form = OpinionForm(words.labels(found.kind), request.POST)
+    if form.is_valid():
+        Opinion.objects.create(case=found, by=request.user, **form.cleaned_data)
+        note(request.user, 'opinion', found)
+        messages.success(request, _('Noted. An expert will look at it.'))
+    else:
+        messages.error(request, _('Choose one of the answers.'))
+    return redirect('case', found.id)
+
+
+@only(EXPERT)
+@require_GET
+def queue(request: HttpRequest) -> HttpResponse:
+    """What waits for an expert, oldest first."""
+    waiting = Opinion.objects.filter(state=Opinion.State.WAITING).select_related('case', 'by')
+    return render(request, 'cases/queue.html', {'waiting': [
+        {'opinion': one, 'said': words.label(one.label), 'labels': words.labels(one.case.kind),
+         'answered': words.label(str(one.case.result.get('side', 'unknown')))}
+        for one in waiting]})
+
+
+@only(EXPERT)
+@require_POST
+def decide(request: HttpRequest, opinion_id: int) -> HttpResponse:
+    """An expert's word: the label, or that the case is not to be used."""
+    opinion = get_object_or_404(Opinion, pk=opinion_id, state=Opinion.State.WAITING)
+    label = request.POST.get('label', '')
+    if label in dict(words.labels(opinion.case.kind)):
+        opinion.state, opinion.confirmed = Opinion.State.CONFIRMED, label
+    elif label == 'reject':
+        opinion.state = Opinion.State.REJECTED
+    else:
+        messages.error(request, _('Choose one of the answers.'))
+        return redirect('queue')
+    opinion.expert, opinion.confirmed_at = request.user, timezone.now()
+    opinion.save()
+    note(request.user, f'opinion {opinion.state}', opinion.case)
+    return redirect('queue')
 
 
 @only(CLINICIAN, EXPERT)

@@ -47,6 +47,11 @@ def label(code: str) -> str:
             'unknown': _('no answer')}.get(code, code)
 
 
+def labels(kind: str) -> list[tuple[str, str]]:
+    """What may be said of a case of this kind: code and words."""
+    return [(code, label(code)) for code in (SCAN_LABELS if kind == 'scan' else FACE_LABELS)]
+
+
 def worst(figures: Mapping[str, Any]) -> str:
     """The worse of mouth and eye: unknown, none, mild, moderate or severe."""
     return max((figures['mouth_severity'], figures['eye_severity']), key=_ORDER.index)
