@@ -149,7 +149,8 @@ class Worker:
     def records(self, task: tuple[int, Input]) -> list[Record]:
         """The records of one input; a single one with `error` when it cannot be assessed."""
         index, found = task
-        path = str(found.path)
+        # A name that is not UTF-8 cannot be written into results as it is.
+        path = os.fsencode(found.path).decode('utf-8', 'backslashreplace')
         try:
             if found.kind is Kind.PICTURE:
                 return [self._picture(index, found.path)]
@@ -159,13 +160,18 @@ class Worker:
                 return self._stream(index, path, inputs.read_bag(found.path, self._options.topic))
         except InputError as error:
             return [records.from_error(path, str(error))]
+        except Exception as error:  # noqa: BLE001 - an input costs itself; its record says why
+            what = ' '.join(f'{type(error).__name__}: {error}'.split())[:300]
+            return [records.from_error(path, f'cannot be read or assessed ({what}); if other '
+                                             'programs read it, please report')]
         return [records.from_error(path, found.problem)]
 
     def _picture(self, index: int, path: Path) -> Record:
         rgb = inputs.read_picture(path)
         assessment = self._stills.assess(rgb, 0.0)
-        self._draw(f'{index:05d}_{path.stem}', rgb, assessment)
-        return records.from_assessment(str(path), assessment)
+        name = os.fsencode(path).decode('utf-8', 'backslashreplace')
+        self._draw(f'{index:05d}_{Path(name).stem}', rgb, assessment)
+        return records.from_assessment(name, assessment)
 
     def _stream(self, index: int, path: str, stream: Iterator[Frame | Cue]) -> list[Record]:
         pipeline = Pipeline(self._options.settings, video=True)

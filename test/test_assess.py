@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from itertools import islice
 from pathlib import Path
 
@@ -186,6 +187,38 @@ def test_an_interrupted_run_leaves_nothing_half_written(pictures, tmp_path):
     assert b'interrupted' in told
     assert b'Traceback' not in told
     assert list(out.iterdir()) == []
+
+
+def hostile(folder, name, data):
+    (folder / os.fsdecode(name)).write_bytes(data)
+    return os.fsdecode(name)
+
+
+def test_whatever_an_input_does_costs_itself_alone(pictures, tmp_path):
+    """A header that asks for gigabytes, a name that is not UTF-8, a bag with a damaged part."""
+    jpeg = (pictures / 'left.jpg').read_bytes()
+    half = len(jpeg) // 2
+    huge = b'\x00\x00\x9c\x40\x00\x00\x75\x30\x08\x02\x00\x00\x00'
+    png = b'\x89PNG\r\n\x1a\n' + b''.join(
+        len(body).to_bytes(4, 'big') + kind + body + zlib.crc32(kind + body).to_bytes(4, 'big')
+        for kind, body in ((b'IHDR', huge), (b'IDAT', zlib.compress(b'')), (b'IEND', b'')))
+    hostile(pictures, b'huge.png', png)
+    hostile(pictures, b'zeroed.jpg', jpeg[:half] + bytes(512) + jpeg[half + 512:])
+    hostile(pictures, b'closed.jpg', jpeg[:half] + b'\xff\xd9')
+    hostile(pictures, b'damaged.mcap', b'\x89MCAP0\r\n' + bytes(range(256)) * 8)
+    hostile(pictures, b'm\xfcller.jpg', jpeg)
+    hostile(pictures, b'motion.jpg', jpeg + b'\x00\x00\x00\x18ftypmp42' + bytes(300_000))
+    out = tmp_path / 'out'
+    assert run(pictures, '--out', out) == 1
+    said = {record['input'].rsplit('/', 1)[-1]: record for record in lines(out)}
+    assert {name for name, record in said.items() if 'error' in record} == {
+        'huge.png', 'zeroed.jpg', 'closed.jpg', 'damaged.mcap'}
+    for name in ('left.jpg', 'm\\xfcller.jpg', 'motion.jpg'):
+        assert said[name]['side'] == 'left', name
+    assert said['right.png']['side'] == 'right'
+    assert 'pixels' in said['huge.png']['error']
+    assert 'damaged JPEG' in said['zeroed.jpg']['error']
+    assert all('\n' not in record.get('error', '') for record in said.values())
 
 
 class FallsIntoACallback:

@@ -34,16 +34,60 @@ def run_command(command: Callable[[], None]) -> int:
     return 0
 
 
-@contextmanager
-def appearing_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder that takes `path`'s name when the block ends well, replacing what was there.
+# In a folder that a command has written: which command. Only such a folder is ever replaced.
+_MADE_BY = '.made_by'
 
-    After an error nothing is left of it and `path` is as it was.
+
+def check_replaceable(path: Path, made_by: str, inputs: Sequence[Path] = ()) -> None:
+    """See, before any work, that writing `path` takes nothing from anybody.
+
+    Args:
+        path: the folder to be written.
+        made_by: the command that writes it.
+        inputs: what is read for it.
+
+    Raises:
+        TrainingError: it holds something else than an earlier output of the same command, or lies
+            in, or around, an input.
     """
+    real = path.resolve()
+    for given in (one.resolve() for one in inputs):
+        if given.is_dir() and (real == given or given in real.parents or real in given.parents):
+            raise TrainingError(f'--out {path} and the input {given} lie in each other: choose a '
+                                'folder beside it')
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir():
+        raise TrainingError(f'--out {path} is a file: choose a folder')
+    if any(path.iterdir()) and _maker(path) != made_by:
+        raise TrainingError(f'--out {path} holds something else than an earlier output of '
+                            f'{made_by}: empty it yourself or choose another folder')
+
+
+def _maker(folder: Path) -> str:
+    try:
+        return (folder / _MADE_BY).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ''
+
+
+@contextmanager
+def appearing_folder(path: Path, made_by: str) -> Iterator[Path]:
+    """A hidden folder that takes `path`'s name when the block ends well.
+
+    Only an absent or empty folder, or an earlier output of the same command, is replaced. After
+    an error nothing is left of it and `path` is as it was.
+
+    Raises:
+        TrainingError: see check_replaceable.
+    """
+    check_replaceable(path, made_by)
     hidden = path.with_name(f'.{path.name}.{os.getpid()}.new')
     hidden.mkdir(parents=True)
     try:
+        (hidden / _MADE_BY).write_text(f'{made_by}\n')
         yield hidden
+        check_replaceable(path, made_by)  # it may have changed meanwhile
         old = path.with_name(f'.{path.name}.{os.getpid()}.old')
         if path.exists():
             path.rename(old)

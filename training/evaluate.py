@@ -13,6 +13,7 @@ from training import report
 from training.common import (
     TrainingError,
     appearing_folder,
+    check_replaceable,
     log,
     run_command,
     write_json,
@@ -23,6 +24,7 @@ from training.explain import heat_maps
 from training.figures import all_figures
 from training.predictors import answers, open_run
 
+MADE_BY = 'training.evaluate'
 _SHOWN = 8
 
 
@@ -31,6 +33,7 @@ def evaluate(runs: list[Path], data: Path, out: Path, split: str = 'test') -> di
 
     The same figures go into each run folder, for export.
     """
+    check_replaceable(out, MADE_BY)
     dataset = load(data)
     results: dict[str, Any] = {}
     pages: list[report.Page] = []
@@ -51,7 +54,7 @@ def evaluate(runs: list[Path], data: Path, out: Path, split: str = 'test') -> di
         pages.append(report.Page(key, run, figures, labels, said,
                                  heat_maps(run, dataset, shown)))
         write_json(folder / 'evaluation.json', figures)
-    with appearing_folder(out) as hidden:
+    with appearing_folder(out, MADE_BY) as hidden:
         write_json(hidden / 'evaluation.json', {'dataset': dataset.manifest, 'models': results})
         write_whole(hidden / 'report.html', report.render(pages, dataset.manifest, split))
     for name, figures in results.items():

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stroke_side_monitor.assessment import metrics
+from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 from stroke_side_monitor.perception.frame import DegenerateFaceError, normalise
@@ -28,6 +29,7 @@ from training import splits
 from training.common import (
     TrainingError,
     appearing_folder,
+    check_replaceable,
     log,
     run_command,
     write_json,
@@ -38,6 +40,7 @@ from training.sources import LABELS, VIDEOS, Item, Rejection, read_source
 SMALLEST_EYE_DISTANCE_PX = 30.0
 # A second face of at least this share of the largest one's area makes the label ambiguous.
 SECOND_FACE_SHARE = 0.25
+MADE_BY = 'training.prepare'
 COLUMNS = ('file', 'split', 'label', 'group', 'subject', 'severity', 'region', 'source', 'age',
            'gender', 'ethnicity', 'original', 'exact')
 
@@ -60,6 +63,7 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     Raises:
         TrainingError: training on what is left would be meaningless; `out` is untouched.
     """
+    check_replaceable(out, MADE_BY, folders)
     items, rejected = _read_all(folders, label_frame)
     work = out.with_name(f'.{out.name}.work')
     prepared = list(_look_at_all(items, work, rejected, fps))
@@ -74,7 +78,7 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     sides = splits.assign(names, [face.item.split for face in prepared], salt)
     splits.check_disjoint(names, [face.print_.exact for face in prepared], sides)
     check_meaningful([face.item.label for face in prepared], sides)
-    with appearing_folder(out) as folder:
+    with appearing_folder(out, MADE_BY) as folder:
         rows = _write_crops(folder, prepared, names, sides)
         write_table(folder / 'dataset.csv', COLUMNS, rows)
         write_table(folder / 'metrics.csv', ('file', *metrics.UNITS),
@@ -133,11 +137,10 @@ def _pictures(item: Item, fps: float, rejected: list[Rejection]
     if item.path.suffix.lower() in VIDEOS:
         yield from _frames(item, fps, rejected)
         return
-    bgr = cv2.imread(str(item.path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        rejected.append(Rejection(str(item.path), 'not a picture that can be decoded'))
-        return
-    yield str(item.path), cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    try:
+        yield str(item.path), inputs.read_picture(item.path)
+    except inputs.InputError as error:
+        rejected.append(Rejection(str(item.path), str(error)))
 
 
 def _frames(item: Item, fps: float, rejected: list[Rejection]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.perception.crop import eye_distance_px
 from stroke_side_monitor.perception.face_mesh import FaceMesh
 from stroke_side_monitor.simulation.palsy import random_palsy
@@ -28,6 +29,7 @@ from training import simulators
 from training.common import (
     TrainingError,
     appearing_folder,
+    check_replaceable,
     log,
     read_table,
     run_command,
@@ -36,6 +38,7 @@ from training.common import (
 from training.sources import PICTURES
 
 GENERATORS = ('healthy', 'spline', 'bump', 'half', 'mesh')
+MADE_BY = 'training.simulate'
 COLUMNS = ('file', 'side', 'severity', 'severity_mouth', 'severity_eye', 'severity_brow',
            'subject', 'source', 'age', 'gender', 'ethnicity')
 _EYE_DISTANCE_PX = 110.0
@@ -93,11 +96,12 @@ def simulate(folders: list[Path], out: Path, *, generators: tuple[str, ...], per
     Args:
         largest: most photographs taken per folder (0: all), spread over the folder.
     """
+    check_replaceable(out, MADE_BY, folders)
     people = [person for folder in folders for person in some(find_people(folder), largest)]
     mesh = FaceMesh(tracking=False, max_faces=2)
     rows: list[dict[str, Any]] = []
     refused = 0
-    with appearing_folder(out) as folder:
+    with appearing_folder(out, MADE_BY) as folder:
         for person in tqdm(people, desc='people', unit='photo'):
             try:
                 for number, (rgb, truth) in enumerate(
@@ -212,10 +216,10 @@ def _photograph(file: Path, mesh: FaceMesh) -> Photograph:
 
 
 def _read(file: Path) -> NDArray[np.uint8]:
-    bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise PictureError(f'{file}: not a picture that can be decoded')
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    try:
+        return inputs.read_picture(file)
+    except inputs.InputError as error:
+        raise PictureError(f'{file}: {error}') from error
 
 
 def main() -> int:

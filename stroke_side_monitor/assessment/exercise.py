@@ -378,6 +378,9 @@ class ExerciseTracker:
             findings.reasons.append(STOP_MISSING)
         if repetition.end_s - repetition.start_s < self._parameters.peak_s:
             findings.refuse(TOO_SHORT)
+        # Where no frame lies in it, the result is of the frame by which it ended.
+        findings.last_stamp_s = self._buffer.last_stamp_s if math.isfinite(
+            self._buffer.last_stamp_s) else repetition.start_s
         _examine(findings, exercise, rest, movement, self._parameters)
         self._counts[repetition.exercise] += 1
         if not findings.fatal and self._moved_before(repetition.exercise) + 1 \

@@ -28,8 +28,9 @@ CUE = 'stroke_side_msgs/msg/ExerciseCue'
 # file is called: its JPEG 2000 decoder, for one, can be made to crash (CVE-2025-53644).
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x00*', b'RIFF',
                b'P5', b'P6')
-_JPEG_START, _JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
-_JPEG_TRAILER = 1 << 16  # some cameras append a preview or notes after the end mark
+_JPEG_START, _PNG_START = b'\xff\xd8\xff', b'\x89PNG'
+# The largest sensors of telephones; more is damage, or more memory than a job should take.
+_MOST_PIXELS = 250_000_000
 # A browser's WebM has no rate, and OpenCV gives that of its clock (1000): frames' own stamps then.
 _FASTEST_FPS = 240.0
 
@@ -118,19 +119,26 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """The picture as RGB, uint8 (H, W, 3), turned upright by its EXIF note.
 
     Raises:
-        InputError: unreadable, not a picture, or a JPEG that is cut off.
+        InputError: unreadable, not a picture, damaged, or too large.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f'cannot be read ({error.strerror})') from error
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) \
-        if data.startswith(_SIGNATURES) else None
+    if data.startswith((_JPEG_START, _PNG_START)):
+        # OpenCV fills the missing part of a damaged picture with grey and says nothing.
+        try:
+            image.decode_compressed('', data, most_pixels=_MOST_PIXELS)
+        except image.ImageDecodeError as error:
+            raise InputError(f'{error}; copy it again or save it anew') from error
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) \
+            if data.startswith(_SIGNATURES) else None
+    except cv2.error as error:
+        raise InputError(f'cannot be decoded ({" ".join(str(error).split())[:120]}); save it '
+                         'again, smaller') from error
     if bgr is None:
         raise InputError('not a picture that can be decoded; save it again as JPEG or PNG')
-    # OpenCV fills the missing part of a truncated JPEG with grey and says nothing.
-    if data.startswith(_JPEG_START) and _JPEG_END not in data[-_JPEG_TRAILER:]:
-        raise InputError('the JPEG is cut off; copy it again')
     rgb: NDArray[Any] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
 

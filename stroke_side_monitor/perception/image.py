@@ -135,7 +135,8 @@ def _pixels(layout: _Encoding, encoding: str, height: int, width: int, step: int
     return np.lib.stride_tricks.as_strided(data, (height, width, pixel), (step, pixel, 1))
 
 
-def decode_compressed(image_format: str, data: Any) -> NDArray[np.uint8]:
+def decode_compressed(image_format: str, data: Any, *, most_pixels: int = MAX_PIXELS
+                      ) -> NDArray[np.uint8]:
     """Turn the fields of a sensor_msgs/CompressedImage into RGB.
 
     The codec is told from the data, for drivers fill `format` in many ways. EXIF orientation is
@@ -143,32 +144,34 @@ def decode_compressed(image_format: str, data: Any) -> NDArray[np.uint8]:
 
     Args:
         image_format: the message's `format`; used in error messages only.
-        data: any object with the buffer protocol holding one JPEG or PNG file.
+        data: any object with the buffer protocol holding one JPEG or PNG file; what follows a
+            JPEG's end mark, a telephone's short video for instance, is not looked at.
+        most_pixels: of a picture that is not refused.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
         ImageDecodeError: not JPEG or PNG, truncated or damaged as far as the codec can tell, or
-            larger than `MAX_PIXELS`.
+            larger than `most_pixels`.
     """
     raw = memoryview(data).cast('B')
     start = bytes(raw[:8])
     if start.startswith(_JPEG_START):
-        return _decode_jpeg(raw)
+        return _decode_jpeg(raw, most_pixels)
     if start == _PNG_START:
-        return _decode_png(raw)
+        return _decode_png(raw, most_pixels)
     raise ImageDecodeError('not JPEG or PNG', (
         f'compressed picture of format {image_format[:40]!r}: {len(raw)} bytes starting '
         f'{start.hex(" ") or "with nothing"}; expected a JPEG or PNG file'))
 
 
-def _decode_jpeg(raw: memoryview) -> NDArray[np.uint8]:
+def _decode_jpeg(raw: memoryview, most_pixels: int) -> NDArray[np.uint8]:
     # simplejpeg rather than cv2.imdecode: cv2 fills up a truncated or damaged picture with
     # whatever it has, so that half a face would be assessed; strict decoding refuses it.
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(raw)
-        _check_size('JPEG', width, height)
+        _check_size('JPEG', width, height, most_pixels)
         return simplejpeg.decode_jpeg(raw)
     except ImageDecodeError:
         raise
@@ -176,9 +179,9 @@ def _decode_jpeg(raw: memoryview) -> NDArray[np.uint8]:
         raise _damaged('JPEG', raw, _one_line(error)) from error
 
 
-def _decode_png(raw: memoryview) -> NDArray[np.uint8]:
+def _decode_png(raw: memoryview, most_pixels: int) -> NDArray[np.uint8]:
     width, height = _checked_png_size(raw)
-    _check_size('PNG', width, height)
+    _check_size('PNG', width, height, most_pixels)
     try:
         bgr = cv2.imdecode(
             np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -211,9 +214,9 @@ def _checked_png_size(raw: memoryview) -> tuple[int, int]:
     return size
 
 
-def _check_size(codec: str, width: int, height: int) -> None:
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise _wrong_size(f'{codec} picture of {width}x{height}; at most {MAX_PIXELS} pixels')
+def _check_size(codec: str, width: int, height: int, most_pixels: int) -> None:
+    if width < 1 or height < 1 or width * height > most_pixels:
+        raise _wrong_size(f'{codec} picture of {width}x{height}; at most {most_pixels} pixels')
 
 
 def _wrong_size(text: str) -> ImageDecodeError:

@@ -361,3 +361,22 @@ def test_no_cue_no_result(face_course):
     for stamp_s, points in face_course().rest(2).move('smile', 8, 4, 3).frames:
         assert tracker.add(stamp_s, points) == ()
     assert tracker.finish() == ()
+
+
+@pytest.mark.parametrize(('start_s', 'stop_s'), [(3.0, 3.0), (3.01, 3.02), (-27.0, -26.0)])
+def test_a_cue_pair_with_no_frame_between_still_gets_one_result_with_a_real_stamp(start_s, stop_s):
+    tracker = ExerciseTracker()
+    for index in range(90):
+        tracker.add(index / 30, None)
+    tracker.cue('smile', True, start_s)
+    tracker.cue('smile', False, stop_s)
+    results = tracker.add(3.1, None)
+    assert [(result.stamp_s, result.valid) for result in results] == [(3.1, False)]
+    assert tracker.add(3.2, None) == tracker.finish() == ()
+
+
+def test_a_recording_that_ends_before_its_first_frame_concludes_its_cue():
+    tracker = ExerciseTracker()
+    tracker.cue('smile', True, 5.0, 1.0)
+    result, = tracker.finish()
+    assert (result.stamp_s, result.valid) == (5.0, False)

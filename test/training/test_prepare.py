@@ -10,7 +10,7 @@ import pytest
 
 from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.face_mesh import FaceMesh
-from training.common import TrainingError
+from training.common import TrainingError, appearing_folder
 from training.prepare import prepare
 from training.splits import split_of
 
@@ -156,11 +156,48 @@ def test_the_folder_is_rebuilt_from_empty(labelled, tmp_path):
     folder, rows = labelled
     write(folder, rows)
     out = tmp_path / 'out'
+    out.mkdir()  # an empty folder is nobody's
+    run(folder, out)
     stale = out / 'train' / 'left' / 'stale.png'
-    stale.parent.mkdir(parents=True)
     stale.write_bytes(b'old')
     run(folder, out)
     assert not stale.exists()
+
+
+def everything(folder):
+    return {path.relative_to(folder): path.read_bytes() if path.is_file() else None
+            for path in folder.rglob('*')}
+
+
+@pytest.mark.parametrize('out', ['.', 'pictures', 'pictures/prepared', 'home', 'other', 'file'])
+def test_a_folder_that_holds_anything_else_is_refused_before_any_work(labelled, tmp_path, out):
+    folder, rows = labelled
+    write(folder, rows)
+    (tmp_path / 'home').mkdir()
+    (tmp_path / 'home' / 'letter.txt').write_text('precious')
+    with appearing_folder(tmp_path / 'other', 'training.evaluate') as hidden:
+        (hidden / 'report.html').write_text('precious')
+    (tmp_path / 'file').write_text('precious')
+    before = everything(tmp_path)
+    with pytest.raises(TrainingError, match=r'--out .* choose'):
+        prepare([folder], tmp_path / out, label_frame='patient', fps=3.0)
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize('damage', ['cut', 'zeroed', 'closed'])
+def test_a_damaged_jpeg_is_left_out_by_name(labelled, tmp_path, damage):
+    folder, rows = labelled
+    write(folder, rows)
+    victim = folder / rows[0]['filename']
+    victim.write_bytes(DAMAGES[damage](victim.read_bytes()))
+    _, rejected = run(folder, tmp_path / 'out')
+    assert 'damaged JPEG' in rejected[victim.name]
+
+
+DAMAGES = {
+    'cut': lambda data: data[:len(data) // 2],
+    'closed': lambda data: data[:len(data) // 2] + b'\xff\xd9',
+    'zeroed': lambda data: data[:len(data) // 2] + bytes(512) + data[len(data) // 2 + 512:]}
 
 
 def test_an_interrupted_run_is_taken_up_again(labelled, tmp_path, monkeypatch):
