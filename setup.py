@@ -40,6 +40,7 @@ setup(
     entry_points={
         'console_scripts': [
             f'monitor = {NAME}.ros.__main__:monitor',
+            f'wait_until_active = {NAME}.ros.wait_until_active:main',
             f'patient = {NAME}.ros.__main__:patient',
             f'assess = {NAME}.assess:main',
             f'report = {NAME}.report:main',

@@ -3,22 +3,39 @@
 It never needs a camera; the pictures come from one public-domain photograph unless told otherwise.
 """
 
+import os
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+
+from stroke_side_monitor.local_dds import image_profile, profile_variable
 
 _MONITOR = Path(__file__).resolve().with_name('monitor.launch.py')
+_PROFILE_VARIABLE = profile_variable(os.environ.get('ROS_DISTRO', ''))
 
 
 def generate_launch_description() -> LaunchDescription:
     """All arguments of monitor.launch.py, and what the patient has."""
-    return LaunchDescription([
-        # Declared before the include, so that patient and monitor share them.
+    return LaunchDescription([GroupAction([
+        # Those that patient and monitor share; monitor.launch.py keeps its own to itself.
+        DeclareLaunchArgument('namespace', default_value='', description='of both nodes'),
+        DeclareLaunchArgument('image_topic', default_value='image',
+                              description='camera topic; compressed: without /compressed'),
+        DeclareLaunchArgument('image_transport', default_value='raw',
+                              choices=['raw', 'compressed']),
+        DeclareLaunchArgument('log_level', default_value='info',
+                              choices=['debug', 'info', 'warn', 'error', 'fatal']),
+        DeclareLaunchArgument('fastdds_profile', default_value=image_profile(os.environ),
+                              description='Fast DDS profile that lets raw images through; '
+                                          'empty: leave DDS as it is'),
         DeclareLaunchArgument('side', default_value='left', choices=['left', 'right', 'none'],
                               description='weak side, the patient\'s own'),
         DeclareLaunchArgument('severity', default_value='0.7',
@@ -27,7 +44,7 @@ def generate_launch_description() -> LaunchDescription:
                               description='healthy frontal photograph; empty: the built-in one'),
         IncludeLaunchDescription(PythonLaunchDescriptionSource(str(_MONITOR))),
         OpaqueFunction(function=_patient),
-    ])
+    ])])
 
 
 def _patient(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -37,8 +54,11 @@ def _patient(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         namespace=given['namespace'],
         parameters=[{
             'side': given['side'],
-            'severity': ParameterValue(LaunchConfiguration('severity'), value_type=float),
-            'photo': given['photo'], 'image_transport': given['image_transport'] or 'raw'}],
+            'severity': float(given['severity']), 'photo': given['photo'],
+            'image_transport': given['image_transport']}],
         remappings=[('image', given['image_topic']),
                     ('image/compressed', f'{given["image_topic"]}/compressed')],
-        arguments=['--ros-args', '--log-level', given['log_level']], output='screen')]
+        arguments=['--ros-args', '--log-level', given['log_level']],
+        additional_env=({_PROFILE_VARIABLE: given['fastdds_profile']}
+                        if given['fastdds_profile'] else {}),
+        output='screen')]

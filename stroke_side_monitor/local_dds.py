@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 from stroke_side_monitor.resources import config_path
 
@@ -54,6 +54,19 @@ def keep_local(environment: MutableMapping[str, str], large_messages: bool = Tru
 def profile_variable(distribution: str) -> str:
     """The variable in which Fast DDS looks for its profiles file, by ROS_DISTRO ('': newest)."""
     return f'FAST{"RTPS" if distribution in _FAST_DDS_2 else "DDS"}_DEFAULT_PROFILES_FILE'
+
+
+def image_profile(environment: Mapping[str, str]) -> str:
+    """The Fast DDS profile of ours that lets raw images through; '' where one is set already.
+
+    Args:
+        environment: of the process, or the machine, that is to receive them.
+    """
+    if profile_variable(environment.get('ROS_DISTRO', '')) in environment:
+        return ''
+    local = (environment.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
+             or environment.get('ROS_LOCALHOST_ONLY') == '1')
+    return str(config_path('fastdds_local.xml' if local else 'fastdds_images.xml'))
 
 
 def _claim_domain() -> int:

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-FILES = sorted((Path(__file__).resolve().parents[1] / 'launch').glob('*.launch.py'))
+from stroke_side_monitor.simulation import recording
+from stroke_side_monitor.simulation.request import Request
+from stroke_side_monitor.simulation.session import SessionPlan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FILES = sorted((REPOSITORY / 'launch').glob('*.launch.py'))
+EXAMPLES = sorted((REPOSITORY / 'examples').glob('*.launch.py'))
 ROBOT_ARGUMENTS = {'namespace', 'image_topic', 'image_transport', 'params_file', 'use_sim_time',
                    'autostart', 'log_level', 'respawn', 'fastdds_profile'}
 
@@ -21,11 +27,20 @@ def test_all_three_launch_files_are_there():
         'monitor.launch.py', 'replay.launch.py', 'simulation.launch.py']
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize('path', FILES + EXAMPLES, ids=lambda path: path.name)
 def test_launch_file_is_python_that_humble_reads(path):
     tree = ast.parse(path.read_text(), feature_version=(3, 10))
     assert any(isinstance(node, ast.FunctionDef) and node.name == 'generate_launch_description'
                for node in tree.body)
+
+
+@pytest.fixture
+def bag(tmp_path):
+    """A bag as `simulate --bag` makes it, but short."""
+    plan = SessionPlan(exercises=('smile',), repeats=1, hold_s=0.2, rest_s=0.2, first_rest_s=0.2,
+                       fps=5.0)
+    recording.write_bag(Request(plan=plan).session(), tmp_path / 'bag')
+    return tmp_path / 'bag'
 
 
 @pytest.fixture
@@ -34,7 +49,6 @@ def launched(monkeypatch):
     # launch_ros and not launch: the folder launch/ beside this one passes for a package.
     pytest.importorskip('launch_ros', reason='launch is not on PyPI; it comes with ROS 2 from apt')
     from launch import LaunchContext
-    from launch.actions import ExecuteProcess
 
     for variable in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
         monkeypatch.delenv(variable, raising=False)
@@ -43,28 +57,21 @@ def launched(monkeypatch):
         context = LaunchContext()
         context.launch_configurations.update(arguments)
 
-        def executed(entity):
-            yield entity
-            if not isinstance(entity, ExecuteProcess):  # visiting one would start it
-                for inner in entity.visit(context) or ():
-                    yield from executed(inner)
-
-        return context, list(executed(_description(name)))
+        return context, list(_executed(_description(name), context))
 
     return launched
 
 
 def test_every_argument_is_described(launched):
     for path in FILES:
-        _, entities = launched(path.name, bag='somewhere')
-        arguments = {entity.name for entity in _of(entities, 'DeclareLaunchArgument')}
-        assert arguments >= ROBOT_ARGUMENTS
+        # As `ros2 launch -s` finds them.
+        arguments = _description(path.name).get_launch_arguments()
+        assert {argument.name for argument in arguments} >= ROBOT_ARGUMENTS
 
 
 def test_monitor_takes_namespace_and_topic(launched):
-    context, entities = launched('monitor.launch.py', namespace='bot', image_topic='/camera/image')
+    _, entities = launched('monitor.launch.py', namespace='bot', image_topic='/camera/image')
     (node,) = _of(entities, 'Node')
-    node._perform_substitutions(context)
     assert (node.node_package, node.node_executable) == ('stroke_side_monitor', 'monitor')
     assert node.node_name == '/bot/stroke_side_monitor'
     assert node.expanded_remapping_rules == [
@@ -77,10 +84,66 @@ def test_only_given_arguments_override_the_parameter_file(launched, tmp_path):
     assert _overrides(launched) == {}
 
 
-def test_raw_images_get_through_by_default(launched):
-    context, _ = launched('monitor.launch.py')
-    assert any(Path(context.environment.get(variable, '')).name == 'fastdds_local.xml'
-               for variable in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'))
+VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+
+@pytest.mark.parametrize('name', ['monitor.launch.py', 'simulation.launch.py'])
+def test_our_nodes_alone_get_the_profile_for_raw_images(launched, name):
+    context, entities = launched(name)
+    nodes = _of(entities, 'Node')
+    assert len(nodes) == (2 if name.startswith('simulation') else 1)
+    for node in nodes:
+        (profile,) = [Path(_text(value)).name for variable, value in node.additional_env
+                      if _text(variable) in VARIABLES]
+        assert profile == 'fastdds_local.xml'
+    assert not any(variable in context.environment for variable in VARIABLES)
+    _, entities = launched(name, fastdds_profile='')
+    assert not any(node.additional_env for node in _of(entities, 'Node'))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_nothing_set_reaches_what_is_launched_afterwards(launched, path, bag):
+    context, _ = launched(path.name, bag=str(bag))
+    assert dict(context.launch_configurations) == {'bag': str(bag)}
+
+
+def test_two_cameras_in_one_launch_file_share_nothing(launched, monkeypatch):
+    monkeypatch.setattr('ament_index_python.packages.get_package_share_directory',
+                        lambda _: str(REPOSITORY))
+    context, entities = launched('two_cameras.launch.py')
+    head, arm = _of(entities, 'Node')
+    assert (head.node_name, arm.node_name) == (
+        '/head/stroke_side_monitor', '/arm/stroke_side_monitor')
+    assert head.expanded_remapping_rules[0] == ('image', '/head_camera/image_raw')
+    assert arm.expanded_remapping_rules[0] == ('image', '/arm_camera/image_raw')
+    assert _parameters(head, context) == {}
+    assert _parameters(arm, context) == {'image_transport': 'compressed', 'autostart': False}
+    assert dict(context.launch_configurations) == {}
+
+
+@pytest.mark.parametrize(('status', 'starts'), [(0, 1), (1, 2)])
+def test_the_monitor_is_started_again_unless_it_ended_as_asked(launched, status, starts):
+    from types import SimpleNamespace
+
+    context, entities = launched('monitor.launch.py', namespace='bot')
+    (handler,) = _of(entities, 'RegisterEventHandler')
+    on_exit = handler.event_handler._OnActionEventBase__on_event
+    actions = on_exit(SimpleNamespace(returncode=status), context)
+    if starts == 1:
+        assert actions is None
+        return
+    (again,) = (action for action in actions if type(action).__name__ == 'TimerAction')
+    started = [entity for action in again.actions for entity in _executed(action, context)]
+    (node,) = _of(started, 'Node')
+    assert node.node_name == '/bot/stroke_side_monitor'
+    # Which is watched in its turn.
+    assert _of(started, 'RegisterEventHandler')
+    assert dict(context.launch_configurations) == {'namespace': 'bot'}
+
+
+def test_a_params_file_that_is_not_there_is_told(launched, tmp_path):
+    with pytest.raises(RuntimeError, match=r'params_file: there is no file .*absent\.yaml'):
+        launched('monitor.launch.py', params_file=str(tmp_path / 'absent.yaml'))
 
 
 def test_simulation_joins_patient_and_monitor(launched):
@@ -91,13 +154,54 @@ def test_simulation_joins_patient_and_monitor(launched):
         nodes['patient'], context).items()
 
 
-def test_replay_plays_pictures_and_cues_only(launched):
-    _, entities = launched('replay.launch.py', bag='session', rate='2.0', loop='true',
-                           namespace='bot', image_topic='camera', use_sim_time='true')
-    (player,) = (entity for entity in _of(entities, 'ExecuteProcess'))
-    assert [part[0].text for part in player.cmd] == [
-        'ros2', 'bag', 'play', 'session', '--rate', '2.0', '--topics', '/bot/camera',
-        '/bot/camera/compressed', '/bot/stroke_side_monitor/exercise_cue', '--clock', '--loop']
+def test_replay_waits_then_plays_what_the_bag_has(launched, bag):
+    _, player = _replayed(launched, bag)
+    assert player == ['ros2', 'bag', 'play', str(bag), '--rate', '1.0', '--delay', '2.0',
+                      '--topics', '/camera/image_raw/compressed',
+                      '/stroke_side_monitor/exercise_cue']
+
+
+def test_replay_takes_namespace_clock_and_loop(launched, bag):
+    monitor, player = _replayed(launched, bag, namespace='bot', use_sim_time='true', loop='true')
+    assert monitor.node_name == '/bot/stroke_side_monitor'
+    assert player[-4:] == [
+        '--remap', '/stroke_side_monitor/exercise_cue:=/bot/stroke_side_monitor/exercise_cue',
+        '--clock', '--loop']
+
+
+def _replayed(launched, bag, **arguments: str):
+    """The monitor of a replay, and the player's command line once the monitor is active."""
+    from types import SimpleNamespace
+
+    context, entities = launched('replay.launch.py', bag=str(bag), **arguments)
+    nodes = {node.node_executable: node for node in _of(entities, 'Node')}
+    monitor, waiting = nodes['monitor'], nodes['wait_until_active']
+    assert not _of(entities, 'ExecuteProcess')
+    assert monitor.expanded_remapping_rules[0] == ('image', '/camera/image_raw')
+    assert _parameters(monitor, context)['image_transport'] == 'compressed'
+    assert _text(waiting.cmd[1]) == monitor.node_name
+    handler = _of(entities, 'RegisterEventHandler')[-1].event_handler
+    on_exit = handler._OnActionEventBase__on_event
+    assert on_exit(SimpleNamespace(returncode=1), context) is None
+    (player,) = on_exit(SimpleNamespace(returncode=0), context)
+    return monitor, [_text(part) for part in player.cmd]
+
+
+def _executed(entity, context):
+    """The entity and what it would start, each resolved in its own scope but not started."""
+    from launch.actions import ExecuteProcess
+
+    yield entity
+    if isinstance(entity, ExecuteProcess):
+        if type(entity).__name__ == 'Node':
+            entity._perform_substitutions(context)
+        return
+    for inner in entity.visit(context) or ():
+        yield from _executed(inner, context)
+
+
+def _text(substitutions) -> str:
+    return ''.join(one.text for one in substitutions)
 
 
 def _overrides(launched, **arguments: str):
@@ -110,7 +214,6 @@ def _parameters(node, context):
     """What the node is given besides its parameter file."""
     import yaml
 
-    node._perform_substitutions(context)
     given = {}
     for entry, is_file in node._Node__expanded_parameter_arguments:
         if is_file and Path(entry).name != 'monitor.yaml':
@@ -124,7 +227,7 @@ def _of(entities, kind: str):
 
 
 def _description(name: str):
-    (path,) = (path for path in FILES if path.name == name)
+    (path,) = (path for path in FILES + EXAMPLES if path.name == name)
     spec = importlib.util.spec_from_file_location(path.stem.replace('.', '_'), path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -135,7 +135,8 @@ def test_one_version_everywhere():
 def test_every_entry_point_can_be_called():
     points = {point.name: point for point in entry_points(group='console_scripts')
               if point.value.startswith('stroke_side_monitor.')}
-    assert set(points) == {'monitor', 'patient', 'assess', 'report', 'simulate', 'score'}
+    assert set(points) == {'monitor', 'wait_until_active', 'patient', 'assess', 'report',
+                           'simulate', 'score'}
     for point in points.values():
         assert callable(point.load()), point
 
