@@ -19,6 +19,7 @@ urlpatterns = [
     path('face/', views.face, name='face'),
     path('video/', views.video, name='video'),
     path('guided/', views.guided, name='guided'),
+    path('scan/', views.scan, name='scan'),
     path('cases/', views.cases, name='cases'),
     path('cases/<uuid:case_id>/', views.case, name='case'),
     path('cases/<uuid:case_id>/file/<str:name>', views.case_file, name='case_file'),

@@ -76,6 +76,35 @@ class GuidedForm(ConsentForm):
     field_order = ('consent', 'keep', 'patient_key', 'video', 'cues')
 
 
+class SeveralFiles(forms.ClearableFileInput):
+    """A field that takes a whole series."""
+
+    allow_multiple_selected = True
+
+
+class SeveralFilesField(forms.FileField):
+    """A list of files, at least one."""
+
+    widget = SeveralFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        """Check each."""
+        if not isinstance(data, (list, tuple)) or not data:
+            raise forms.ValidationError(self.error_messages['required'], code='required')
+        return [super(SeveralFilesField, self).clean(one, initial) for one in data]
+
+
+class ScanForm(ConsentForm):
+    """One scan of one patient."""
+
+    files = SeveralFilesField(
+        label=_('Files of one scan'), allow_empty_file=True,
+        help_text=_('A DICOM series (all its files, or a ZIP of them), a NIfTI volume, or PNG and '
+                    'JPEG pictures. Names and dates in the files are not kept.'))
+
+    field_order = ('consent', 'keep', 'files', 'patient_key')
+
+
 class OpinionForm(forms.Form):
     """A label and a remark."""
 

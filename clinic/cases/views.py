@@ -6,6 +6,7 @@ They ask `access` who may, hand the work on, and put answers into templates.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,13 +20,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from clinic.cases import faces, jobs, pictures, sheet, videos, words
+from clinic.cases import faces, jobs, pictures, scans, sheet, videos, words
 from clinic.cases.access import CLINICIAN, EXPERT, case_of, only, own_case, visible_cases
-from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, OpinionForm, VideoForm
+from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, OpinionForm, ScanForm, VideoForm
 from clinic.cases.models import Case, Opinion, note
 
-# What may be fetched of a case, and as what.
-FILES = {'annotated.jpg': 'image/jpeg'}
+# What may be fetched of a case.
+_FILES = re.compile(r'annotated\.jpg|slice-\d{1,4}-[a-z-]{1,12}\.jpg')
 
 
 @require_GET
@@ -81,6 +82,14 @@ def guided(request: HttpRequest) -> HttpResponse:
     """Record exercises on cue and assess them."""
     return _long_work(request, GuidedForm, 'cases/guided.html', Case.Kind.VIDEO, lambda given: (
         {'cues': videos.read_cues(given['cues'])}, [('video', given['video'])]))
+
+
+@only(CLINICIAN, EXPERT)
+@require_http_methods(['GET', 'POST'])
+def scan(request: HttpRequest) -> HttpResponse:
+    """Look through a head scan."""
+    return _long_work(request, ScanForm, 'cases/scan.html', Case.Kind.SCAN, lambda given: (
+        {}, scans.in_order(given['files'])))
 
 
 Asked = tuple[dict[str, Any], list[tuple[str, Any]]]
@@ -139,7 +148,13 @@ def case(request: HttpRequest, case_id: Any) -> HttpResponse:
 def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
     shown: dict[str, Any] = {'case': case, 'picture_once': picture_once,
                              'emergency': words.emergency(), 'disclaimer': words.disclaimer()}
-    if case.state == Case.State.DONE and case.kind != Case.Kind.SCAN:
+    if case.state == Case.State.DONE and case.kind == Case.Kind.SCAN:
+        shown.update(side=words.NO_SCAN_MODEL, tone='unknown', advice=words.scan_advice(),
+                     facts=words.scan_facts(case.result), reasons=[], probabilities=[],
+                     presets=words.presets(case.result))
+        if shown['presets']:
+            shown['first_slice'] = f"slice-{case.result['first']}-{case.result['presets'][0]}.jpg"
+    elif case.state == Case.State.DONE:
         figures = case.result
         shown.update(
             side=words.side(figures['side']), tone=_tone(figures), advice=words.advice(figures),
@@ -160,10 +175,10 @@ def _tone(figures: dict[str, Any]) -> str:
 def case_file(request: HttpRequest, case_id: Any, name: str) -> HttpResponse:
     """One picture of a case."""
     found = case_of(request.user, case_id)
-    data = found.read(name) if name in FILES else None
+    data = found.read(name) if _FILES.fullmatch(name) else None
     if data is None:
         raise Http404
-    return HttpResponse(data, content_type=FILES[name])
+    return HttpResponse(data, content_type='image/jpeg')
 
 
 @only(CLINICIAN, EXPERT)
@@ -219,7 +234,8 @@ def _sheet(case: Case) -> sheet.Sheet:
         subtitle=' · '.join(filter(None, (when, case.patient_key, given_by))),
         emergency=shown['emergency'], answer=shown['side'], advice=shown['advice'],
         facts=[*shown['facts'], *shown['probabilities']], notes=shown['reasons'],
-        footer=shown['disclaimer'], picture=case.read('annotated.jpg'))
+        footer=shown['disclaimer'], picture=case.read('annotated.jpg') or case.read(
+            f"slice-{case.result.get('first', 0)}-{scans.PREPARED}.jpg"))
 
 
 @only(CLINICIAN, EXPERT)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity
 from stroke_side_monitor.report import words
@@ -50,6 +51,34 @@ def label(code: str) -> str:
 def labels(kind: str) -> list[tuple[str, str]]:
     """What may be said of a case of this kind: code and words."""
     return [(code, label(code)) for code in (SCAN_LABELS if kind == 'scan' else FACE_LABELS)]
+
+
+NO_SCAN_MODEL = gettext_lazy('No scan model is installed: stroke or normal is not judged here')
+
+
+def scan_advice() -> str:
+    """What the page can and cannot do with a scan."""
+    return _('The slices can be looked through as a radiologist would. None is shipped, because '
+             'none could be trained on licensed patients; docs/clinic.md says what a model must '
+             'be like and how to train one.')
+
+
+def scan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where the pictures came from, and what would be judged."""
+    window = result['window']
+    if window == 'unknown':
+        window = _('unknown: ready-made pictures')
+    return [(_('Form'), {'dicom': 'DICOM', 'nifti': 'NIfTI'}.get(result['form'], _('pictures'))),
+            (_('Window'), window), (_('Slices'), str(result['count'])),
+            (_('With enough brain to judge'), str(result['with_brain']))]
+
+
+def presets(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Windows to choose from: code and words."""
+    named = {'brain': _('Brain (W 80 L 40)'), 'stroke': _('Stroke (W 40 L 40)'),
+             'blood': _('Blood (W 200 L 80)'), 'bone': _('Bone (W 2800 L 600)'),
+             'as-is': _('As it came'), 'prepared': _('Prepared: head cut out, straightened')}
+    return [(code, named[code]) for code in result['presets']]
 
 
 def worst(figures: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from clinic.tests.conftest import jpeg
 MAY = {
     'home': {'clinician', 'other', 'expert', 'administrator', 'nobody'},
     'password': {'clinician', 'other', 'expert', 'administrator', 'nobody'},
-    **{name: {'clinician', 'other', 'expert'} for name in ('face', 'video', 'guided', 'cases')},
+    **{name: {'clinician', 'other', 'expert'} for name in (
+        'face', 'video', 'guided', 'scan', 'cases')},
     # carla's case, which waits for an expert
     **{name: {'clinician', 'expert'} for name in (
         'case', 'case_state', 'case_pdf', 'case_html', 'case_file', 'opinion')},

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import translation
 
-from clinic.cases import jobs, videos
+from clinic.cases import jobs, scans, videos
 from clinic.cases.models import Case
 from clinic.cases.pictures import UploadError
 
@@ -32,7 +32,8 @@ class Command(BaseCommand):
         case.save(update_fields=['state'])
         translation.activate(case.result.get('language', 'en'))
         try:
-            videos.assess(case, jobs.folder(case))
+            assess = scans.assess if case.kind == Case.Kind.SCAN else videos.assess
+            assess(case, jobs.folder(case))
         except UploadError as error:
             jobs.fail(case.pk, str(error))
         finally:
