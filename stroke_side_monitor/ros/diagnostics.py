@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,11 @@ from stroke_side_monitor.pipeline import Assessment
 SILENCE_S = 2.0        # without images for this long after activation, say why
 FACELESS_S = 2.0
 STUCK_S = 5.0
+# What the log says once, each time anew.
+TOLD_IMAGELESS_S = 3.0
+TOLD_FACELESS_S = 30.0
+# Fewer frames than this in the stale timeout, and sides come and go with every late one.
+_LEAST_FRAMES = 3
 _RECENT_S = 10.0
 _MOST_RECENT = 600     # ten seconds at 60 Hz
 STAGES = ('decode', 'mesh', 'crop', 'classify', 'assess', 'publish', 'total')
@@ -30,6 +35,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 class Snapshot:
     """What the counters stood at. Rates in Hz over ten seconds, ages in seconds (None: never).
 
+    input_span_s: how long before now the oldest of those ten seconds came.
     stages_ms: wall time per stage: (median, 95th percentile).
     latency_ms: image stamp to publication by the ROS clock: (median, 95th percentile).
     undecodable_kinds: how often each kind of undecodable image was seen.
@@ -45,6 +51,7 @@ class Snapshot:
     undecodable: int
     failed: int
     input_hz: float
+    input_span_s: float
     output_hz: float
     image_age_s: float | None
     face_age_s: float | None
@@ -144,7 +151,10 @@ class Statistics:
                 received=counts['received'], assessed=counts['assessed'],
                 passed_over=counts['passed_over'], dropped=counts['dropped'],
                 undecodable=counts['undecodable'], failed=counts['failed'],
-                input_hz=_rate(self._arrivals, now), output_hz=_rate(self._outputs, now),
+                input_hz=_rate(self._arrivals, now),
+                input_span_s=max(
+                    (now - at for at in self._arrivals if now - at <= _RECENT_S), default=0.0),
+                output_hz=_rate(self._outputs, now),
                 image_age_s=now - self._arrivals[-1] if self._arrivals else None,
                 face_age_s=None if self._face_at is None else now - self._face_at,
                 stages_ms={stage: _percentiles(values)
@@ -182,6 +192,7 @@ class Condition:
     model: name, sha256 and runtime by key; empty before configure.
     cue: the last exercise cue and what was wrong with it.
     not_written: the last file of the patient's that could not be written, and why.
+    stale_timeout_s: the parameter.
     """
 
     lifecycle: str
@@ -195,11 +206,45 @@ class Condition:
     model: Mapping[str, str] = field(default_factory=dict)
     cue: str = ''
     not_written: str = ''
+    stale_timeout_s: float = 1.0
 
     @property
     def taking_images(self) -> bool:
         """Whether images are subscribed at all."""
         return self.active_s is not None
+
+
+class Watch:
+    """Remembers what the log was told, so that it is told once and again only after it was over."""
+
+    def __init__(self) -> None:
+        """Nothing has been told."""
+        self._told: set[str] = set()
+
+    def news(self, condition: Condition, snapshot: Snapshot) -> list[str]:
+        """Lines for the log at level WARN: no image for long, no face for long."""
+        imageless = _waited_s(condition, snapshot.image_age_s)
+        faceless = 0.0 if images_missing(condition, snapshot) else _waited_s(
+            condition, snapshot.face_age_s)
+        return [
+            *self._once(condition.silence, imageless, TOLD_IMAGELESS_S, SILENCE_S),
+            *self._once('no face in view for 30 s: is the patient before the camera, upright and '
+                        'in the light?', faceless, TOLD_FACELESS_S, FACELESS_S)]
+
+    def _once(self, text: str, waited_s: float, least_s: float, over_s: float) -> Iterator[str]:
+        kind = str(least_s)
+        if waited_s < over_s:
+            self._told.discard(kind)
+        elif waited_s >= least_s and kind not in self._told:
+            self._told.add(kind)
+            yield text
+
+
+def _waited_s(condition: Condition, age_s: float | None) -> float:
+    """Since when there was none, counted from the activation on; 0 while none are taken."""
+    if condition.active_s is None:
+        return 0.0
+    return condition.active_s if age_s is None else min(age_s, condition.active_s)
 
 
 def images_missing(condition: Condition, snapshot: Snapshot) -> bool:
@@ -282,6 +327,11 @@ def _images(condition: Condition, snapshot: Snapshot) -> _Judged:
         return WARN, f'{condition.topic}: {snapshot.stamp_note}', values
     if snapshot.undecodable:
         return WARN, f'{snapshot.undecodable} so far; last {snapshot.last_undecodable}', values
+    least_hz = _LEAST_FRAMES / condition.stale_timeout_s
+    # Not from the first few frames.
+    if snapshot.input_span_s > _RECENT_S / 2 and snapshot.input_hz < least_hz:
+        return WARN, (f'{snapshot.input_hz:.1f} Hz on {condition.topic}, too slow: at least '
+                      f'{least_hz:g} Hz, or a longer stale_timeout_s'), values
     return OK, f'{snapshot.input_hz:.1f} Hz on {condition.topic}', values
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -75,6 +76,7 @@ class Monitor(Guarded, LifecycleNode):
         self._files: PatientFiles | None = None
         self._images: Subscription | None = None
         self._model: Mapping[str, str] = {}
+        self._watch = diagnostics.Watch()
         self._active = False
         self._enabled = True
         self._subscribed_at = 0.0
@@ -127,6 +129,8 @@ class Monitor(Guarded, LifecycleNode):
         """Check parameters, load norms, mesh and model. FAILURE: stays unconfigured, says why."""
         self.problem = '; '.join(
             self._bad_parameters or parameters.refusals(parameters.current(self)))
+        for line in parameters.unknown(self):
+            self._tell(line)
         if not self.problem:
             try:
                 self._build()
@@ -240,6 +244,10 @@ class Monitor(Guarded, LifecycleNode):
             raw=True,  # most frames are not assessed: only those that are get unpacked
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._image_qos = image_qos  # with the overrides applied
+        self.get_logger().info(
+            f'taking {_type_name(self._image_type)} on {self._topic}, '
+            f'{image_qos.reliability.name.lower()}; {self._model["model"]}; '
+            f'ROS 2 {os.environ.get("ROS_DISTRO", "(ROS_DISTRO is not set)")}')
 
     def _leave_images(self, reason: str) -> None:
         if self._images is not None:
@@ -333,6 +341,8 @@ class Monitor(Guarded, LifecycleNode):
         if diagnostics.images_missing(condition, snapshot):
             condition = self._condition(silence.why_silent(
                 self, self._topic, _type_name(self._image_type), self._image_qos))
+        for line in self._watch.news(condition, snapshot):
+            self._tell(line)
         array = diagnostics.report(self.get_fully_qualified_name(), condition, snapshot)
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
@@ -347,7 +357,8 @@ class Monitor(Guarded, LifecycleNode):
             publishers=self.count_publishers(self._topic),
             busy_s=0.0 if self._worker is None else self._worker.busy_s, model=self._model,
             cue='' if self._assessor is None else self._assessor.cue,
-            not_written='' if self._files is None else self._files.problem)
+            not_written='' if self._files is None else self._files.problem,
+            stale_timeout_s=float(self._value('stale_timeout_s')))
 
 
 def _path(value: parameters.Value) -> Path | None:

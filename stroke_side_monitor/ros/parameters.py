@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -162,6 +163,8 @@ TABLE: tuple[Parameter, ...] = (
 )
 BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in TABLE}
 
+_QOS = 'qos_overrides.'
+
 # Pairs of which the first must not be above the second.
 _ORDERED = (('mouth_off', 'mouth_on'), ('supported_on', 'mouth_on'),
             ('min_luminance', 'max_luminance'))
@@ -184,6 +187,24 @@ def declare(node: Node) -> tuple[str, ...]:
             problems.append(_refused_override(parameter, error))
     values = current(node)
     return (*problems, *refusals(values))
+
+
+def unknown(node: Node) -> tuple[str, ...]:
+    """One line for each value given at the start whose name no parameter has, with the nearest.
+
+    Those of qos_overrides are left out until the topics exist that they are for.
+    """
+    # rclpy has no other way to ask; the attribute is the same in Humble, Jazzy and Kilted.
+    given: Iterable[str] = node._parameter_overrides
+    known = [*BY_NAME, 'use_sim_time']
+    lines = []
+    for name in given:
+        if node.has_parameter(name) or name.startswith(_QOS):
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        lines.append(f'parameter {name}: there is none of that name, its value does nothing'
+                     + (f'; did you mean {near[0]}?' if near else ''))
+    return tuple(lines)
 
 
 def current(node: Node) -> dict[str, Value]:
