@@ -64,11 +64,17 @@ def assess(case: Case, folder: Path) -> None:
     judged = enough_brain(shares)
     case.result = {
         'form': series.kind, 'window': series.window, 'count': len(series.slices),
-        'with_brain': sum(judged), 'first': judged.index(True) if any(judged) else 0,
+        'with_brain': sum(judged), 'first': _middle(judged),
         'prepared': [number for number, share in enumerate(shares) if share == share],
         'presets': _presets(series) if case.kept else [], 'series': len(found)}
     case.state, case.progress = Case.State.DONE, 100
     case.save()
+
+
+def _middle(judged: list[bool]) -> int:
+    """The slice to begin with: in the middle of the brain."""
+    brain = [number for number, one in enumerate(judged) if one]
+    return brain[len(brain) // 2] if brain else len(judged) // 2
 
 
 def _presets(series: Series) -> list[str]:

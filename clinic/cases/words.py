@@ -58,7 +58,7 @@ NO_SCAN_MODEL = gettext_lazy('No scan model is installed: stroke or normal is no
 
 def scan_advice() -> str:
     """What the page can and cannot do with a scan."""
-    return _('The slices can be looked through as a radiologist would. None is shipped, because '
+    return _('The slices can be looked through. No scan model is shipped, because '
              'none could be trained on licensed patients; docs/clinic.md says what a model must '
              'be like and how to train one.')
 
@@ -156,4 +156,7 @@ def movements(found: list[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _percent(value: float | None) -> str:
-    return '–' if value is None else f'{100 * value:.0f} %'
+    if value is None:
+        return '–'
+    # No measurement of a face is certain.
+    return '> 99 %' if value > 0.99 else '< 1 %' if value < 0.01 else f'{100 * value:.0f} %'
