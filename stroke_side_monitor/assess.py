@@ -184,7 +184,7 @@ class Worker:
                         pipeline: Pipeline) -> Iterator[Record]:
         second: list[Record] = []
         last_s = -np.inf
-        for item in stream:
+        for item in inputs.without_late(stream, self._options.settings.jump_back_s):
             if isinstance(item, Cue):
                 pipeline.cue(item.exercise, item.start, item.stamp_s, item.hold_s)
                 continue

@@ -5,7 +5,8 @@ It never assesses anything and never changes an input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
@@ -189,6 +190,21 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
                 yield _to_cue(message) if connection in cues else _to_frame(message, received_ns)
     except AnyReaderError as error:
         raise InputError(f'not a readable bag ({error}); run "ros2 bag reindex" on it') from error
+
+
+def without_late(items: Iterable[Frame | Cue], jump_back_s: float) -> Iterator[Frame | Cue]:
+    """All but the frames that are older than the one before, by jitter: as the node does.
+
+    Args:
+        jump_back_s: further back than this a recording begins anew; seconds.
+    """
+    last_s = -math.inf
+    for item in items:
+        if isinstance(item, Frame):
+            if 0.0 < last_s - item.stamp_s <= jump_back_s:
+                continue
+            last_s = item.stamp_s
+        yield item
 
 
 def typestore() -> Any:

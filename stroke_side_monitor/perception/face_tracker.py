@@ -94,6 +94,9 @@ class StillFaceFinder:
     def reset(self) -> None:
         """Nothing is remembered between pictures."""
 
+    def resume(self) -> None:
+        """Nothing is remembered between pictures."""
+
     def close(self) -> None:
         """Release mesh and detectors."""
         self._mesh.close()
@@ -201,7 +204,13 @@ class VideoFaceTracker:
         self._both_next = True
         self._last_look_s = self._last_count_s = -math.inf
         self._last_seen: tuple[float, FaceLandmarks] | None = None
+        self._expected = False
         self._rival = 0.0
+
+    def resume(self) -> None:
+        """After a pause: search afresh, and take the face found next for the one before."""
+        self._expected = self._last_seen is not None
+        self._restart()
 
     def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
         """Follow the face into the next frame.
@@ -256,8 +265,8 @@ class VideoFaceTracker:
 
     def _with_identity(self, sighting: Sighting, stamp_s: float) -> Sighting:
         face = sighting.face
-        same_face = False
-        if self._last_seen is not None:
+        same_face, self._expected = self._expected, False
+        if self._last_seen is not None and not same_face:
             elapsed = stamp_s - self._last_seen[0]
             jump = self.LARGEST_JUMP + self.LARGEST_SPEED * elapsed
             same_face = elapsed <= self.ABSENCE_S and _shift(self._last_seen[1], face) <= jump

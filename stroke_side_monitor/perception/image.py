@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 # 8K UHD is 33 million; a header that asks for more is damage or an attack on the robot's memory.
 MAX_PIXELS = 40_000_000
 
+# In the `format` of compressed depth images (compressed_depth_image_transport; OpenCV's names).
+_DEPTH = ('16UC1', '32FC1', 'compressedDepth')
+
 _JPEG_START = b'\xff\xd8\xff'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 
@@ -155,6 +158,9 @@ def decode_compressed(image_format: str, data: Any, *, most_pixels: int = MAX_PI
         ImageDecodeError: not JPEG or PNG, truncated or damaged as far as the codec can tell, or
             larger than `most_pixels`.
     """
+    if any(word in image_format for word in _DEPTH):
+        raise ImageDecodeError('depth image', (
+            f'format {image_format[:40]!r} is a depth image; subscribe the colour camera'))
     raw = memoryview(data).cast('B')
     start = bytes(raw[:8])
     if start.startswith(_JPEG_START):

@@ -188,6 +188,14 @@ class Pipeline:
         self._faceless_since_s = math.nan
         self._forget_person(reason)
 
+    def resume(self) -> None:
+        """Frames come again after a pause, of the same patient: only reset() forgets.
+
+        The face may have moved; wherever it comes up next, it is taken for the one before.
+        """
+        self._finder.resume()
+        self._frames.reset()
+
     def _begin_session(self, reason: str) -> None:
         self.session, self.session_reason = next(self._session_numbers), reason
 

@@ -20,6 +20,7 @@ class PipelineSettings:
     """
 
     input_mirrored: bool = False
+    jump_back_s: float = 1.0
     use_classifier: bool = True
     classifier_threads: int = 1
     classifier_rate_hz: float = 6.0

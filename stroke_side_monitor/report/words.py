@@ -47,6 +47,7 @@ REASONS = {
     'too_small': 'face too small or far away', 'yaw': 'head turned aside',
     'pitch': 'head turned up or down', 'roll': 'head tilted',
     'upside_down': 'head upside down', 'blink': 'blink',
+    'orientation_changed': 'left and right were swapped by a parameter',
     'lids_unclear': 'eyes too small, narrow or shut to be compared',
     'lids_conflict': 'lids and mouth point to different sides',
     'cut_by_border': 'face cut off by the picture',

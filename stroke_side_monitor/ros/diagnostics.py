@@ -38,6 +38,7 @@ class Snapshot:
     input_span_s: how long before now the oldest of those ten seconds came.
     stages_ms: wall time per stage: (median, 95th percentile).
     latency_ms: image stamp to publication by the ROS clock: (median, 95th percentile).
+    undecodable_age_s: since the last image that could not be decoded.
     undecodable_kinds: how often each kind of undecodable image was seen.
     callbacks_failed: how often a callback raised: a subscription's, service's or timer's.
     last_undecodable, last_failure, last_callback_failure: what was wrong last, one line each;
@@ -47,6 +48,7 @@ class Snapshot:
     received: int
     assessed: int
     passed_over: int
+    late: int
     dropped: int
     undecodable: int
     failed: int
@@ -55,6 +57,7 @@ class Snapshot:
     output_hz: float
     image_age_s: float | None
     face_age_s: float | None
+    undecodable_age_s: float | None
     stages_ms: Mapping[str, tuple[float, float]]
     latency_ms: tuple[float, float]
     reasons: tuple[str, ...]
@@ -80,6 +83,7 @@ class Statistics:
             self._kinds: Counter[str] = Counter()
             self._failures: Counter[str] = Counter()
             self._last_undecodable = ''
+            self._undecodable_at: float | None = None
             self._arrivals: deque[float] = deque(maxlen=_MOST_RECENT)
             self._outputs: deque[float] = deque(maxlen=_MOST_RECENT)
             self._stages: dict[str, deque[float]] = {
@@ -103,12 +107,18 @@ class Statistics:
         with self._lock:
             self._counts['passed_over'] += 1
 
+    def frame_late(self) -> None:
+        """A frame was older than the one before, by no more than jump_back_s, and was dropped."""
+        with self._lock:
+            self._counts['late'] += 1
+
     def image_undecodable(self, kind: str, text: str) -> bool:
         """An image could not be decoded, as `text` says; True for the first of its kind."""
         with self._lock:
             self._counts['undecodable'] += 1
             self._kinds[kind] += 1
             self._last_undecodable = text
+            self._undecodable_at = time.monotonic()
             return self._kinds[kind] == 1
 
     def frame_failed(self, kind: str, text: str) -> bool:
@@ -149,7 +159,8 @@ class Statistics:
             counts = self._counts
             return Snapshot(
                 received=counts['received'], assessed=counts['assessed'],
-                passed_over=counts['passed_over'], dropped=counts['dropped'],
+                passed_over=counts['passed_over'], late=counts['late'],
+                dropped=counts['dropped'],
                 undecodable=counts['undecodable'], failed=counts['failed'],
                 input_hz=_rate(self._arrivals, now),
                 input_span_s=max(
@@ -157,6 +168,8 @@ class Statistics:
                 output_hz=_rate(self._outputs, now),
                 image_age_s=now - self._arrivals[-1] if self._arrivals else None,
                 face_age_s=None if self._face_at is None else now - self._face_at,
+                undecodable_age_s=None if self._undecodable_at is None
+                else now - self._undecodable_at,
                 stages_ms={stage: _percentiles(values)
                            for stage, values in self._stages.items() if values},
                 latency_ms=_percentiles(self._latencies), reasons=self._reasons,
@@ -311,7 +324,7 @@ def _images(condition: Condition, snapshot: Snapshot) -> _Judged:
     values: dict[str, object] = {
         'topic': condition.topic, 'publishers': condition.publishers,
         'frames_received': snapshot.received, 'frames_assessed': snapshot.assessed,
-        'frames_passed_over': snapshot.passed_over,
+        'frames_passed_over': snapshot.passed_over, 'frames_late': snapshot.late,
         'frames_dropped': snapshot.dropped, 'frames_undecodable': snapshot.undecodable,
         'input_hz': snapshot.input_hz, 'output_hz': snapshot.output_hz,
         'seconds_since_image': snapshot.image_age_s}
@@ -325,7 +338,7 @@ def _images(condition: Condition, snapshot: Snapshot) -> _Judged:
                       'different cameras must not be mixed'), values
     if snapshot.stamp_note:
         return WARN, f'{condition.topic}: {snapshot.stamp_note}', values
-    if snapshot.undecodable:
+    if snapshot.undecodable_age_s is not None and snapshot.undecodable_age_s <= _RECENT_S:
         return WARN, f'{snapshot.undecodable} so far; last {snapshot.last_undecodable}', values
     least_hz = _LEAST_FRAMES / condition.stale_timeout_s
     # Not from the first few frames.
@@ -341,7 +354,9 @@ def _face(condition: Condition, snapshot: Snapshot) -> _Judged:
     if not condition.taking_images or images_missing(condition, snapshot):
         return OK, 'no images', values
     if snapshot.face_age_s is None or snapshot.face_age_s > FACELESS_S:
-        return WARN, 'no face in view', values
+        unseen = snapshot.undecodable_age_s is not None \
+            and snapshot.undecodable_age_s <= FACELESS_S
+        return WARN, 'images cannot be decoded' if unseen else 'no face in view', values
     if snapshot.reasons:
         return WARN, 'face not assessed: ' + ', '.join(snapshot.reasons), values
     return OK, 'face assessed', values

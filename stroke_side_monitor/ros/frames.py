@@ -24,7 +24,7 @@ from stroke_side_monitor import overlay
 from stroke_side_monitor.assessment.exercise import REFUSED
 from stroke_side_monitor.patient_files.files import PatientFiles
 from stroke_side_monitor.perception.image import ImageDecodeError
-from stroke_side_monitor.pipeline import RESET, Assessment, Pipeline
+from stroke_side_monitor.pipeline import RESET, Assessment, Pipeline, PipelineSettings
 from stroke_side_monitor.ros import conversions, qos
 from stroke_side_monitor.ros.diagnostics import Statistics
 from stroke_side_monitor.ros.image_clock import ImageClock
@@ -46,10 +46,11 @@ DISABLED = 'disabled'
 INACTIVE = 'inactive'
 SHUTTING_DOWN = 'shutting_down'
 UNCONFIGURED = 'unconfigured'
-REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN, UNCONFIGURED)
 # Why a session began, beside the pipeline's own reasons.
 CLOCK_WENT_BACK = 'clock_went_back'
-IMAGES_TAKEN_AGAIN = 'images_taken_again'
+ORIENTATION_CHANGED = 'orientation_changed'  # also a reason of its own
+REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN, UNCONFIGURED,
+           ORIENTATION_CHANGED)
 
 # A reader that is gone must not keep the node from ending.
 _LAST_WORDS = Duration(seconds=0.5)
@@ -132,7 +133,11 @@ class FrameAssessor:
             False when it was no picture, or was not due and the one before was none.
         """
         start = time.perf_counter()
-        if not pipeline.due(conversions.serialised_stamp_s(serialised)):
+        stamp_s = conversions.serialised_stamp_s(serialised)
+        if self._image_clock.is_late(stamp_s, pipeline.settings.jump_back_s):
+            self._statistics.frame_late()
+            return not self._undecodable_since_output
+        if not pipeline.due(stamp_s):
             self._statistics.frame_passed_over()
             return not self._undecodable_since_output
         message = deserialize_message(serialised, self._image_type)
@@ -195,6 +200,15 @@ class FrameAssessor:
         self._header = Header()
         self._image_clock.reset()
         self.cue = ''
+
+    def change_settings(self, pipeline: Pipeline, settings: PipelineSettings) -> None:
+        """Take new settings; where they swap left and right, nothing said before stands."""
+        swapped = settings.input_mirrored != pipeline.settings.input_mirrored
+        pipeline.settings = settings
+        if swapped:
+            pipeline.reset(ORIENTATION_CHANGED)
+            self._moments.clear()
+            self.lose(pipeline, ORIENTATION_CHANGED)
 
     def take_cue(self, pipeline: Pipeline, cue: ExerciseCue) -> None:
         """Tell the pipeline what the patient is asked to do; a cue without stamp means now."""

@@ -33,6 +33,14 @@ class ImageClock:
         """False before the first image, and after a reset until the next one."""
         return not math.isnan(self._stamp_s)
 
+    def is_late(self, stamp_s: float, jump_back_s: float) -> bool:
+        """Whether an image is older than one taken before, by jitter and not by a new beginning.
+
+        Some drivers send now and then a frame a few milliseconds behind the last: it tells nothing
+        that the newer one has not told. Further back than `jump_back_s` a recording has begun anew.
+        """
+        return self.running and 0.0 < self._stamp_s - stamp_s <= jump_back_s
+
     def take(self, stamp_s: float, arrived_s: float) -> bool:
         """Take the next image; True when the camera's clock went back.
 

@@ -233,9 +233,7 @@ class Monitor(Guarded, LifecycleNode):
     def _take_images(self) -> None:
         if self._images is not None or self._worker is None or self._assessor is None:
             return
-        assessor = self._assessor
-        self._worker.ask(
-            lambda pipeline: assessor.forget(pipeline, frames.IMAGES_TAKEN_AGAIN))
+        self._worker.ask(lambda pipeline: pipeline.resume())
         self._worker.resume()
         self._subscribed_at = time.monotonic()
         image_qos = qos.sensor_data(depth=1)
@@ -329,9 +327,10 @@ class Monitor(Guarded, LifecycleNode):
             return SetParametersResult(successful=False, reason=reason)
         values = parameters.current(self)
         values.update({change.name: change.value for change in changes if change.name in values})
-        if self._worker is not None:
+        assessor = self._assessor
+        if self._worker is not None and assessor is not None:
             settings = parameters.pipeline_settings(values)
-            self._worker.ask(lambda pipeline: setattr(pipeline, 'settings', settings))
+            self._worker.ask(lambda pipeline: assessor.change_settings(pipeline, settings))
             self._worker.stale_timeout_s = float(values['stale_timeout_s'])
         return SetParametersResult(successful=True)
 

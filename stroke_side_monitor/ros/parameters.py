@@ -115,6 +115,9 @@ TABLE: tuple[Parameter, ...] = (
               least=0.1, most=60.0),
     _setting('input_mirrored', 'The camera driver mirrors the picture (selfie view): undo it. '
              'Wrong means left and right swapped.', live=True),
+    _setting('jump_back_s', 'A frame stamped earlier than the one before, by no more than this, is '
+             'late and dropped; one further back begins a new recording, and the monitor starts '
+             'afresh.', unit='s', live=True, least=0.0, most=60.0),
     _setting('use_classifier', 'Let the picture classifier speak beside the landmarks.'),
     _setting('classifier_threads', 'Threads of the classifier; one is the steady choice.',
              least=1, most=16),

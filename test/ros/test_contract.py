@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from ros_harness import MonitorProcess, Robot
 from std_msgs.msg import Header
@@ -147,3 +148,50 @@ def test_the_session_does_not_start_over_with_the_node(tmp_path, right_weak):
 def test_no_message_is_without_a_session(robot, right_weak, stamp):
     robot.show(right_weak, at_s=float(stamp))
     assert min(side.session for side in robot.sides) > 0
+
+
+@pytest.mark.parametrize('back_s', [0.001, 0.007, 0.05, 0.9])
+def test_a_late_frame_is_dropped_and_forgets_nobody(robot, right_weak, back_s):
+    before = robot.watch(right_weak)
+    late = robot.message(right_weak, robot.now_s - back_s)
+    robot.camera.publish(late)
+    robot.now_s += back_s
+    after = robot.show(right_weak)
+    assert after.session == before.session
+    assert (after.side, after.stable) == (AffectedSide.RIGHT, True)
+    assert all(said.header != late.header for said in robot.sides)
+    robot.status('images', lambda level, message, values: int(values['frames_late']) >= 1)
+
+
+@pytest.mark.parametrize('pause_s', [0.3, 40.0])
+def test_a_pause_keeps_the_patient_and_only_reset_forgets(robot, right_weak, left_weak, pause_s):
+    before = robot.watch(right_weak)
+    robot.enable(False)
+    robot.until_withdrawn('disabled')
+    robot.enable(True)
+    robot.until_connected()
+    robot.now_s += pause_s
+    # The patient has sat down elsewhere meanwhile.
+    moved = np.roll(right_weak, 40, axis=1)
+    again = robot.watch(moved)
+    assert again.session == before.session
+    assert again.side == AffectedSide.RIGHT
+    robot.reset()
+    assert robot.watch(left_weak).session == before.session + 1
+
+
+def test_swapping_left_and_right_withdraws_the_side_at_once(robot, right_weak):
+    before = robot.watch(right_weak)
+    count = len(robot.sides)
+    try:
+        assert robot.set_parameter('input_mirrored', True).successful
+        said = robot.until(lambda: next((one for one in robot.sides[count:]), None), 'withdrawal')
+        assert (said.side, list(said.reasons)) == (AffectedSide.UNKNOWN, ['orientation_changed'])
+        after = robot.watch(right_weak)
+        assert (after.side, after.session) == (AffectedSide.LEFT, before.session + 1)
+        assert after.session_reason == 'orientation_changed'
+        assert not any(one.stable and one.side == AffectedSide.RIGHT
+                       for one in robot.sides[count:])
+    finally:
+        robot.set_parameter('input_mirrored', False)
+        robot.reset()

@@ -42,3 +42,13 @@ def test_after_a_reset_any_stamp_is_the_first():
     clock.take(7.0, 100.0)
     clock.reset()
     assert clock.take(3.0, 100.1) is False
+
+
+@pytest.mark.parametrize(('stamp_s', 'late'), [
+    (6.999, True), (6.0, True), (5.99, False), (7.0, False), (7.001, False)])
+def test_a_little_earlier_is_late_and_much_earlier_is_not(stamp_s, late):
+    clock = ImageClock()
+    assert not clock.is_late(stamp_s, 1.0), 'nothing is late before the first'
+    clock.take(7.0, 100.0)
+    assert clock.is_late(stamp_s, 1.0) is late
+    assert not clock.is_late(stamp_s, 0.0)

@@ -61,6 +61,6 @@ def test_every_reason_code_is_explained():
     assert {'no_face', 'classifier_conflict', 'warming_up', 'blink'} <= spoken
     documented = set(re.findall(r'`([a-z_]+)`', DOCUMENT))
     sessions = {pipeline.STARTED, pipeline.RESET, pipeline.ANOTHER_FACE, frames.CLOCK_WENT_BACK,
-                frames.IMAGES_TAKEN_AGAIN}
+                frames.ORIENTATION_CHANGED}
     for code in constants | gate | spoken | set(frames.REASONS) | sessions:
         assert code in documented, code
