@@ -40,6 +40,7 @@ ALLOWED_HOSTS = os.environ.get('CLINIC_HOSTS', 'localhost,127.0.0.1,[::1]').spli
 CSRF_TRUSTED_ORIGINS = [f'https://{host}' for host in ALLOWED_HOSTS] if HTTPS else []
 
 INSTALLED_APPS = [
+    'clinic.cases',  # before the admin, whose pages for passwords it replaces
     'django.contrib.admin',
     'django.contrib.auth',
     'django.contrib.contenttypes',
@@ -48,7 +49,6 @@ INSTALLED_APPS = [
     'whitenoise.runserver_nostatic',
     'django.contrib.staticfiles',
     'axes',
-    'clinic.cases',
 ]
 MIDDLEWARE = [
     'django.middleware.security.SecurityMiddleware',

@@ -162,3 +162,94 @@ def test_what_is_no_video_is_refused_in_one_line(browser, served):
         {'name': 'x.mp4', 'mimeType': 'video/mp4', 'buffer': b'#EXTM3U\nhttp://example.org/a.ts'})
     page.get_by_role('button', name='Check this video').click()
     expect(page.get_by_role('alert')).to_contain_text('This is not a video', timeout=60_000)
+
+
+# Who uses no mouse, a screen reader, or a telephone
+
+PAGES = ('/', '/face/', '/video/', '/guided/', '/scan/', '/cases/', '/queue/', '/password/')
+UNNAMED = '''() => [...document.querySelectorAll(
+      'input:not([type=hidden]), select, button, a, img')]
+    .filter(e => e.checkVisibility())
+    .filter(e => !(e.labels && e.labels.length) && !e.getAttribute('aria-label')
+        && !(e.textContent || '').trim() && !e.getAttribute('alt'))
+    .map(e => e.outerHTML)'''
+# WCAG 2.1, relative luminance and contrast ratio, of every text against the ground it stands on.
+FAINT = '''() => {
+  const parts = (c) => c.match(/[\\d.]+/g).map(Number);
+  const light = (c) => { const [r, g, b] = parts(c).map(v => v / 255).map(
+      v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (e) => { for (; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor;
+      if (parts(c)[3] === undefined || parts(c)[3] > 0) return c; } return 'rgb(255, 255, 255)'; };
+  return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility()
+      && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+    .map(e => { const a = light(getComputedStyle(e).color), b = light(ground(e));
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.outerHTML.slice(0, 80)]; })
+    .filter(([ratio]) => ratio < 4.5);
+}'''
+
+
+def test_everything_has_a_name_and_enough_contrast(browser, served):
+    page = logged_in(browser, served, 'all')
+    for address in PAGES:
+        page.goto(address)
+        assert page.evaluate(UNNAMED) == [], address
+        assert page.evaluate(FAINT) == [], address
+        assert page.locator('h1').count() == 1, address
+        assert page.locator('html').get_attribute('lang') == 'en', address
+
+
+@pytest.mark.parametrize('language', ['en-GB', 'de-DE'])
+def test_nothing_sticks_out_of_a_telephones_screen(browser, served, language):
+    page = browser.new_context(base_url=served.address, locale=language,
+                               viewport={'width': 320, 'height': 640}).new_page()
+    page.goto('/login/')
+    page.locator('#id_username').fill('all')
+    page.locator('#id_password').fill(PASSWORD)
+    page.locator('main button').click()
+    page.wait_for_url('**/')
+    for address in PAGES:
+        page.goto(address)
+        assert page.evaluate('document.documentElement.scrollWidth') <= 320, address
+        assert page.locator('html').get_attribute('lang') == language[:2]
+
+
+def test_a_face_is_checked_by_the_keyboard_alone(browser, served, left_weak):
+    page = logged_in(browser, served, 'carla')
+    page.goto('/face/')
+    page.keyboard.press('Tab')
+    assert page.evaluate('document.activeElement.className') == 'skip'
+    page.keyboard.press('Enter')
+
+    def tab_to(name: str) -> None:
+        for _ in range(20):
+            page.keyboard.press('Tab')
+            if page.evaluate('document.activeElement.id || document.activeElement.textContent'
+                             ) == name:
+                return
+        pytest.fail(f'{name} is not reached by the keyboard')
+
+    tab_to('id_consent')
+    page.keyboard.press('Space')
+    tab_to('id_picture')
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press('Enter')
+    chooser.value.set_files({'name': 'f.png', 'mimeType': 'image/png', 'buffer': png(left_weak)})
+    tab_to('Check this face')
+    page.keyboard.press('Enter')
+    expect(page.locator('.answer')).to_have_text('The patient’s LEFT side looks weaker')
+
+
+def test_the_browser_asks_nobody_else(browser, served, left_weak):
+    page = logged_in(browser, served, 'all')
+    asked: list[str] = []
+    refused: list[str] = []
+    page.on('request', lambda request: asked.append(request.url))
+    page.on('console', lambda line: refused.append(line.text) if line.type == 'error' else None)
+    for address in (*PAGES, '/people/'):
+        page.goto(address)
+    check(page, left_weak)
+    expect(page.locator('.answer')).to_be_visible()
+    assert [url for url in asked if not url.startswith((served.address, 'data:', 'blob:'))] == []
+    assert refused == []

@@ -17,6 +17,7 @@ from stroke_side_monitor.patient_files.session_record import (
     read_session,
 )
 from stroke_side_monitor.report import page, tables
+from stroke_side_monitor.report.fhir import bundle
 from stroke_side_monitor.report.summary import compare, summarise
 
 
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 0, or 1 after one line saying what was wrong."""
     options = _parse(arguments)
     try:
-        written = write_report(options.sessions, options.out, options.pdf, options.csv)
+        written = write_report(options.sessions, options.out, options.pdf, options.csv,
+                               options.fhir)
     except SessionError as error:
         print(f'report: {error}', file=sys.stderr)
         return 1
@@ -37,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
-                 csv: Path | None = None) -> list[Path]:
+                 csv: Path | None = None, fhir: Path | None = None) -> list[Path]:
     """Report on the newest of the sessions, compared with the others.
 
     Args:
         folders: session folders of one patient, in any order.
         out: the HTML page. pdf: the same for printing. csv: folder for three tables.
+        fhir: FHIR R4 JSON.
 
     Returns:
         The files written.
@@ -59,6 +62,8 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
     files = {out: page.html(newest, earlier, comparison).encode()}
     if pdf:
         files[pdf] = page.pdf(newest, comparison)
+    if fhir:
+        files[fhir] = bundle(newest)
     if csv:
         csv.mkdir(parents=True, exist_ok=True)
         for name, text in tables.all_tables(sessions, summaries).items():
@@ -88,4 +93,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--pdf', type=Path, help='the same as PDF')
     parser.add_argument('--csv', type=Path, metavar='FOLDER',
                         help='folder for sessions.csv, exercises.csv and seconds.csv')
+    parser.add_argument('--fhir', type=Path, metavar='FILE',
+                        help='the newest session as FHIR R4 (DiagnosticReport and Observations)')
     return parser.parse_args(arguments)
