@@ -53,7 +53,9 @@ REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_D
            ORIENTATION_CHANGED)
 
 # A reader that is gone must not keep the node from ending.
-_LAST_WORDS = Duration(seconds=0.5)
+_LAST_WORDS_S = 0.5
+# rclpy of Humble and Jazzy holds Python's lock while it waits: no longer than this at once.
+_AT_ONCE = Duration(seconds=0.01)
 
 # Clocks of camera and monitor that differ by more than this are worth a warning.
 _FUTURE_S = 0.5
@@ -96,10 +98,12 @@ class Outputs:
 
     def destroy(self) -> None:
         """Take the publishers off the graph, once their last words have been heard."""
+        until = time.monotonic() + _LAST_WORDS_S
         for publisher in (self._side, self._severity, self._asymmetry, self._result):
             # A publisher that goes takes with it what a reliable reader has not acknowledged:
             # here the UNKNOWN that withdraws the last side.
-            publisher.wait_for_all_acked(_LAST_WORDS)
+            while not publisher.wait_for_all_acked(_AT_ONCE) and time.monotonic() < until:
+                time.sleep(0.001)
         for publisher in (self._side, self._severity, self._asymmetry, self._result,
                           self._overlay):
             self._node.destroy_lifecycle_publisher(publisher)
