@@ -1,4 +1,4 @@
-"""What is kept: cases, what people said of them, installed models, and who did what.
+"""What is kept: cases, what people said of them, and who did what.
 
 A kept case's pictures lie in a folder named by its id, never in the database and never below a
 public address; `signals` removes the folder with the case.
@@ -120,43 +120,6 @@ class Opinion(models.Model):
 
     def __str__(self) -> str:
         return f'{self.label} for {self.case}'
-
-
-class InstalledModel(models.Model):
-    """One model that the page can use; at most one of each purpose is in use.
-
-    purpose: 'six_class' or 'scan'. card: as exported. gate: what was measured before it was let in.
-    """
-
-    class Purpose(models.TextChoices):
-        """What it is for."""
-
-        SIX_CLASS = 'six_class', _('Six classes of a face')
-        SCAN = 'scan', _('Stroke or normal on a head scan')
-
-    purpose = models.CharField(max_length=12, choices=Purpose)
-    name = models.CharField(max_length=120)
-    sha256 = models.CharField(max_length=64, unique=True)
-    card = models.JSONField()
-    gate = models.JSONField(default=dict)
-    installed = models.DateTimeField(default=timezone.now)
-    installed_by = models.CharField(max_length=150)
-    in_use = models.BooleanField(default=False)
-
-    class Meta:
-        """Newest first; only one in use."""
-
-        ordering = ('purpose', '-installed')
-        constraints = (models.UniqueConstraint(
-            fields=('purpose',), condition=models.Q(in_use=True), name='one_model_in_use'),)
-
-    def __str__(self) -> str:
-        return f'{self.name} ({self.sha256[:8]})'
-
-    @property
-    def path(self) -> Path:
-        """The .tflite file."""
-        return Path(settings.DATA) / 'models' / f'{self.sha256}.tflite'
 
 
 class AuditEntry(models.Model):

@@ -90,44 +90,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='InstalledModel',
-            fields=[
-                (
-                    'id',
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name='ID'
-                    ),
-                ),
-                (
-                    'purpose',
-                    models.CharField(
-                        choices=[
-                            ('six_class', 'Six classes of a face'),
-                            ('scan', 'Stroke or normal on a head scan'),
-                        ],
-                        max_length=12,
-                    ),
-                ),
-                ('name', models.CharField(max_length=120)),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('card', models.JSONField()),
-                ('gate', models.JSONField(default=dict)),
-                ('installed', models.DateTimeField(default=django.utils.timezone.now)),
-                ('installed_by', models.CharField(max_length=150)),
-                ('in_use', models.BooleanField(default=False)),
-            ],
-            options={
-                'ordering': ('purpose', '-installed'),
-                'constraints': [
-                    models.UniqueConstraint(
-                        condition=models.Q(('in_use', True)),
-                        fields=('purpose',),
-                        name='one_model_in_use',
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
             name='Opinion',
             fields=[
                 (
