@@ -48,7 +48,7 @@ def of_frames(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, floa
 
 def of_files(paths: Sequence[Path]) -> dict[str, float]:
     """With files: every way reads the picture, and `assess` writes its results; else as above."""
-    options = assess.Options(False, False, None, None, PipelineSettings())
+    options = assess.Options(False, None, None, PipelineSettings())
     worker = assess.Worker(options)
     with tempfile.TemporaryDirectory() as folder, assess.Writers(Path(folder)) as writers, \
             closing(StillFaceFinder()) as finder, _bare_mesh() as bare:

@@ -42,7 +42,6 @@ from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
 class Options:
     """What the command line asked for; see `assess --help`."""
 
-    mirrored: bool
     per_frame: bool
     topic: str | None
     overlay_folder: Path | None
@@ -55,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = list(inputs.find(parsed.inputs))
     parsed.out.mkdir(parents=True, exist_ok=True)
     options = Options(
-        parsed.mirrored, parsed.per == 'frame', parsed.topic,
+        parsed.per == 'frame', parsed.topic,
         parsed.out / 'overlay' if parsed.overlay else None,
-        PipelineSettings(input_mirrored=parsed.mirrored, min_interocular_px=parsed.min_interocular))
+        PipelineSettings(input_mirrored=parsed.mirrored, image_rotation_deg=parsed.rotation,
+                         min_interocular_px=parsed.min_interocular))
     try:
         failed = _run(found, options, parsed.jobs, parsed.out)
     except (ModelError, NormsError, resources.ResourceMissingError) as error:
@@ -215,7 +215,7 @@ class Worker:
         folder = self._options.overlay_folder
         if folder is None:
             return
-        drawn = overlay.draw(rgb, assessment, mirrored=self._options.mirrored)
+        drawn = overlay.draw_received(rgb, assessment, self._options.settings)
         done, data = cv2.imencode('.jpg', cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         assert done
         partial = folder / f'.{name}.partial'
@@ -289,6 +289,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--topic', help='image topic of the bags, where they hold several')
     parser.add_argument('--mirrored', action='store_true',
                         help='the pictures are mirror images, as many webcams make them')
+    parser.add_argument('--rotation', type=int, choices=(0, 90, 180, 270), default=0,
+                        help='turn the pictures clockwise by so many degrees, after --mirrored')
     parser.add_argument('--overlay', action='store_true',
                         help='also write annotated pictures to DIR/overlay')
     parser.add_argument('--jobs', type=_positive, default=1, metavar='N',

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
-from stroke_side_monitor.pipeline import Assessment, View
+from stroke_side_monitor.pipeline import Assessment, PipelineSettings, View, door
 
 Colour = tuple[int, int, int]
 
@@ -36,6 +36,23 @@ _EYE_LEFT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 38
 
 _WORDS = {Side.LEFT: 'LEFT side weaker', Side.RIGHT: 'RIGHT side weaker',
           Side.NONE: 'No side weaker', Side.UNKNOWN: 'UNKNOWN'}
+
+
+def draw_received(rgb: NDArray[np.uint8], assessment: Assessment, settings: PipelineSettings
+                  ) -> NDArray[np.uint8]:
+    """Annotate a picture as it came: left mirrored where it was, but turned upright.
+
+    Args:
+        rgb: uint8 (H, W, 3), as received. Not changed.
+        assessment: of that picture.
+        settings: by which it was assessed.
+
+    Returns:
+        uint8 (H, W, 3), a new picture; (W, H, 3) after a quarter turn, and then unmirrored.
+    """
+    if settings.image_rotation_deg:
+        return draw(door.put_right(rgb, settings), assessment)
+    return draw(rgb, assessment, mirrored=settings.input_mirrored)
 
 
 def draw(rgb: NDArray[np.uint8], assessment: Assessment, *, mirrored: bool = False

@@ -318,3 +318,34 @@ def test_a_followed_face_that_is_suddenly_upside_down_is_noticed(patient):
 
 def upside_down(picture):
     return np.ascontiguousarray(picture[::-1, ::-1])
+
+
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+@pytest.mark.parametrize('mirrored', [False, True])
+def test_a_camera_that_hangs_askew_gives_the_very_same_answer(astronaut, stills, degrees, mirrored):
+    upright = np.ascontiguousarray(astronaut[:480, :400])
+    received = np.rot90(upright, degrees // 90)  # the camera sees the room turned the other way
+    if mirrored:
+        received = received[:, ::-1]
+    askew = Pipeline(dataclasses.replace(SETTINGS, image_rotation_deg=degrees,
+                                         input_mirrored=mirrored), video=False)
+    direct, said = stills.assess(upright, 0.0), askew.assess(np.ascontiguousarray(received), 0.0)
+    askew.close()
+    assert said.side == direct.side
+    assert said.metrics == direct.metrics
+    left, top, width, height = said.view.box_px
+    region = received[top:top + height, left:left + width]
+    left, top, width, height = direct.view.box_px
+    expected = upright[top:top + height, left:left + width]
+    region = region[:, ::-1] if mirrored else region
+    assert np.array_equal(np.rot90(region, -degrees // 90), expected)
+
+
+def test_a_camera_upside_down_that_nobody_told_of_is_unknown_and_told_it_is_right(patient):
+    rgb, _ = simulate_still(patient.framed(640, 480, 110.0), Palsy.of(Side.LEFT, 1.0, 'central'),
+                            'smile')
+    turned = np.ascontiguousarray(rgb[::-1, ::-1])
+    for degrees, said in ((0, Side.UNKNOWN), (180, Side.LEFT)):
+        pipeline = Pipeline(dataclasses.replace(SETTINGS, image_rotation_deg=degrees), video=False)
+        assert pipeline.assess(turned, 0.0).side.side is said
+        pipeline.close()

@@ -1,8 +1,8 @@
 """The way of one frame, from pixels to an Assessment, top to bottom.
 
 It never talks to ROS, never opens a file after construction and never keeps a
-picture. Left and right are the PATIENT's; `input_mirrored` is undone here, at
-the door, and nowhere else. Use one Pipeline from one thread.
+picture. Left and right are the PATIENT's; a camera that mirrors or
+hangs askew is put right at the door and nowhere else. Use one Pipeline from one thread.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from stroke_side_monitor.perception.face_tracker import (
 )
 from stroke_side_monitor.perception.orientation import Orientation
 from stroke_side_monitor.perception.side_classifier import SideClassifier
+from stroke_side_monitor.pipeline import door
 from stroke_side_monitor.pipeline.opinions import Measured, Opinions
 from stroke_side_monitor.pipeline.person import Person
 from stroke_side_monitor.pipeline.result import Assessment, View
@@ -112,8 +113,7 @@ class Pipeline:
         if not self._video:
             self.reset()
         timings: dict[str, float] = {}
-        if self.settings.input_mirrored:
-            rgb = np.ascontiguousarray(rgb[:, ::-1])
+        rgb = door.put_right(rgb, self.settings)
 
         with _Stopwatch(timings, 'mesh'):
             sighting = self._finder.look(rgb, stamp_s)
@@ -233,7 +233,8 @@ class Pipeline:
             interocular_px=measured.face.interocular_px,
             millimetre_per_pixel=measured.face.millimetre_per_pixel,
             luminance=judged.luminance, sharpness=judged.sharpness,
-            box_px=_box(sighting.face, self.settings.input_mirrored), reasons=reasons,
+            box_px=door.as_received(_box(sighting.face), sighting.face.width,
+                                    sighting.face.height, self.settings), reasons=reasons,
             limits=limits)
 
     def _classify(self, stamp_s: float, view: View, face_crop: NDArray[np.uint8],
@@ -275,14 +276,12 @@ def load_norms(path: Path) -> Norms:
     return Norms.from_mapping(content)
 
 
-def _box(face: FaceLandmarks, mirrored: bool) -> tuple[int, int, int, int]:
+def _box(face: FaceLandmarks) -> door.Box:
     pixels = face.pixels()
     left, top = np.floor(pixels.min(axis=0)).astype(int)
     right, bottom = np.ceil(pixels.max(axis=0)).astype(int)
     left, right = max(left, 0), min(right, face.width)
     top, bottom = max(top, 0), min(bottom, face.height)
-    if mirrored:
-        left, right = face.width - right, face.width - left
     return int(left), int(top), int(max(right - left, 0)), int(max(bottom - top, 0))
 
 

@@ -20,6 +20,7 @@ class PipelineSettings:
     """
 
     input_mirrored: bool = False
+    image_rotation_deg: int = 0
     jump_back_s: float = 1.0
     use_classifier: bool = True
     classifier_threads: int = 1

@@ -89,11 +89,11 @@ class Outputs:
             if publisher.get_subscription_count():
                 publisher.publish(convert(assessment, header))
 
-    def publish_overlay(self, rgb: Any, assessment: Assessment, header: Header, *,
-                        mirrored: bool) -> None:
+    def publish_overlay(self, rgb: Any, assessment: Assessment, header: Header,
+                        settings: PipelineSettings) -> None:
         """Draw and publish, if anybody is looking."""
         if self._overlay.get_subscription_count():
-            drawn = overlay.draw(rgb, assessment, mirrored=mirrored)
+            drawn = overlay.draw_received(rgb, assessment, settings)
             self._overlay.publish(conversions.image_message(drawn, header))
 
     def destroy(self) -> None:
@@ -165,7 +165,7 @@ class FrameAssessor:
              'publish': (published - assessed) * 1e3, 'total': (published - start) * 1e3},
             self._clock.now().nanoseconds * 1e-9 - conversions.stamp_s(message.header), stamp_note)
         self._outputs.publish_overlay(rgb, assessment, message.header,
-                                      mirrored=pipeline.settings.input_mirrored)
+                                      pipeline.settings)
         return True
 
     def silence(self, pipeline: Pipeline) -> None:
@@ -206,10 +206,11 @@ class FrameAssessor:
         self.cue = ''
 
     def change_settings(self, pipeline: Pipeline, settings: PipelineSettings) -> None:
-        """Take new settings; where they swap left and right, nothing said before stands."""
-        swapped = settings.input_mirrored != pipeline.settings.input_mirrored
+        """Take new settings; where left and right change places, nothing said before stands."""
+        before = pipeline.settings
         pipeline.settings = settings
-        if swapped:
+        if (settings.input_mirrored, settings.image_rotation_deg) != (
+                before.input_mirrored, before.image_rotation_deg):
             pipeline.reset(ORIENTATION_CHANGED)
             self._moments.clear()
             self.lose(pipeline, ORIENTATION_CHANGED)

@@ -35,6 +35,7 @@ class Parameter:
     unit: '' for a pure number or a word.
     live: may be changed while the node runs; otherwise it is fixed when the node starts.
     least, most: inclusive range of numbers.
+    step: of whole numbers from `least` on.
     choices: the words allowed, for text; empty: any.
     """
 
@@ -45,6 +46,7 @@ class Parameter:
     live: bool = False
     least: float = -math.inf
     most: float = math.inf
+    step: int = 1
     choices: tuple[str, ...] = ()
 
     @property
@@ -59,7 +61,8 @@ class Parameter:
             return ', '.join(self.choices)
         if math.isinf(self.least) and math.isinf(self.most):
             return ''
-        return f'{self.least:g} to {self.most:g}'
+        steps = f' by {self.step}' if self.step > 1 else ''
+        return f'{self.least:g} to {self.most:g}{steps}'
 
     def refusal(self, value: Value) -> str:
         """Why `value`, already of the right type, is refused; '' when it is not."""
@@ -68,6 +71,8 @@ class Parameter:
         if isinstance(value, (int, float)) and not self.least <= value <= self.most:
             unit = f' {self.unit}' if self.unit else ''
             return f'{self.name}: {value} is outside {self.allowed}{unit}'
+        if self.step > 1 and (float(value) - self.least) % self.step:
+            return f'{self.name}: {value} is not one of {self.allowed} {self.unit}'
         if isinstance(value, float) and not math.isfinite(value):
             return f'{self.name}: {value} is not a finite number'
         return ''
@@ -82,7 +87,7 @@ class Parameter:
             pass
         elif isinstance(self.default, int):
             descriptor.integer_range = [
-                IntegerRange(from_value=int(self.least), to_value=int(self.most), step=1)]
+                IntegerRange(from_value=int(self.least), to_value=int(self.most), step=self.step)]
         elif isinstance(self.default, float):
             descriptor.floating_point_range = [
                 FloatingPointRange(from_value=self.least, to_value=self.most)]
@@ -115,6 +120,10 @@ TABLE: tuple[Parameter, ...] = (
               least=0.1, most=60.0),
     _setting('input_mirrored', 'The camera driver mirrors the picture (selfie view): undo it. '
              'Wrong means left and right swapped.', live=True),
+    _setting('image_rotation_deg', 'Turn the picture clockwise by this much before it is looked '
+             'at, after `input_mirrored`: 180 for a camera mounted upside down. The face region is '
+             'told in the picture as received, the overlay is upright.', unit='deg', live=True,
+             least=0, most=270, step=90),
     _setting('jump_back_s', 'A frame stamped earlier than the one before, by no more than this, is '
              'late and dropped; one further back begins a new recording, and the monitor starts '
              'afresh.', unit='s', live=True, least=0.0, most=60.0),

@@ -225,3 +225,23 @@ def test_diagnostics_tell_how_it_fares(robot, right_weak):
     assert 'stamp_to_publish_ms_p95' in timing
     _, _, face = robot.status('face')
     assert float(face['seconds_since_face']) >= 0
+
+
+def test_a_camera_mounted_upside_down_is_put_right_live(robot, right_weak):
+    upside_down = np.ascontiguousarray(right_weak[::-1, ::-1])
+    try:
+        assert not robot.set_parameter('image_rotation_deg', 100).successful
+        assert robot.set_parameter('image_rotation_deg', 180).successful
+        robot.reset()
+        assert robot.watch(upside_down).side == AffectedSide.RIGHT
+        turned = robot.asymmetries[-1].face_region
+        assert robot.set_parameter('image_rotation_deg', 0).successful
+        robot.reset()
+        assert robot.watch(right_weak).side == AffectedSide.RIGHT
+        upright = robot.asymmetries[-1].face_region
+        height, width = right_weak.shape[:2]
+        assert (turned.x_offset, turned.y_offset) == (
+            width - upright.x_offset - upright.width, height - upright.y_offset - upright.height)
+    finally:
+        robot.set_parameter('image_rotation_deg', 0)
+        robot.reset()
