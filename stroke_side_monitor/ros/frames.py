@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rclpy.clock import Clock
@@ -52,6 +53,9 @@ ORIENTATION_CHANGED = 'orientation_changed'  # also a reason of its own
 REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN, UNCONFIGURED,
            ORIENTATION_CHANGED)
 
+# Why a cue is refused, beside the exercises' own reasons.
+BAD_PHASE = 'bad_phase'
+
 # A reader that is gone must not keep the node from ending.
 _LAST_WORDS_S = 0.5
 # rclpy of Humble and Jazzy holds Python's lock while it waits: no longer than this at once.
@@ -79,15 +83,19 @@ class Outputs:
 
     def publish(self, assessment: Assessment, header: Header, moments: Moments) -> None:
         """One output set, all with the same header."""
-        for result in assessment.exercise_results:
-            self._result.publish(conversions.exercise_result(
-                result, assessment, moments, header.frame_id))
+        self.publish_results(assessment, header, moments)
         for publisher, convert in ((self._asymmetry, conversions.asymmetry),
                                    (self._severity, conversions.severity),
                                    (self._side, conversions.affected_side)):
             # Nothing is kept for late joiners: unheard messages need not be made.
             if publisher.get_subscription_count():
                 publisher.publish(convert(assessment, header))
+
+    def publish_results(self, assessment: Assessment, header: Header, moments: Moments) -> None:
+        """The exercises that have ended by this assessment, if any."""
+        for result in assessment.exercise_results:
+            self._result.publish(conversions.exercise_result(
+                result, assessment, moments, header.frame_id))
 
     def publish_overlay(self, rgb: Any, assessment: Assessment, header: Header,
                         settings: PipelineSettings) -> None:
@@ -196,7 +204,8 @@ class FrameAssessor:
             self.files.add(assessment)
 
     def forget(self, pipeline: Pipeline, reason: str = RESET) -> None:
-        """Another patient, or the first frames after a pause."""
+        """Another patient."""
+        self._cut_short(pipeline)
         pipeline.reset(reason)
         self.session = pipeline.session
         self._moments.clear()
@@ -205,18 +214,32 @@ class FrameAssessor:
         self._image_clock.reset()
         self.cue = ''
 
+    def _cut_short(self, pipeline: Pipeline) -> None:
+        """Every START has its result, before its patient is forgotten too."""
+        results = pipeline.finish()
+        if results:
+            last = pipeline.lost(self._image_clock.seconds, RESET)
+            self._outputs.publish_results(
+                replace(last, exercise_results=results), self._header, self._moments)
+
     def change_settings(self, pipeline: Pipeline, settings: PipelineSettings) -> None:
         """Take new settings; where left and right change places, nothing said before stands."""
         before = pipeline.settings
         pipeline.settings = settings
         if (settings.input_mirrored, settings.image_rotation_deg) != (
                 before.input_mirrored, before.image_rotation_deg):
+            self._cut_short(pipeline)
             pipeline.reset(ORIENTATION_CHANGED)
             self._moments.clear()
             self.lose(pipeline, ORIENTATION_CHANGED)
 
     def take_cue(self, pipeline: Pipeline, cue: ExerciseCue) -> None:
         """Tell the pipeline what the patient is asked to do; a cue without stamp means now."""
+        if cue.phase not in (ExerciseCue.START, ExerciseCue.STOP):
+            self._answer(conversions.exercise_status(
+                cue, pipeline.session, accepted=False, reasons=(BAD_PHASE,)))
+            self._logger.warning(f'exercise cue with phase {cue.phase}: neither START nor STOP')
+            return
         stamped = cue.header.stamp.sec or cue.header.stamp.nanosec
         stamp_s = conversions.stamp_s(cue.header) if stamped else self._image_clock.seconds
         start = cue.phase == ExerciseCue.START
@@ -237,6 +260,7 @@ class FrameAssessor:
         if self._image_clock.take(stamp, time.monotonic()):
             self._logger.info(
                 f'image stamp went back from {last:.3f} to {stamp:.3f} s: starting afresh')
+            self._cut_short(pipeline)
             pipeline.reset(CLOCK_WENT_BACK)
             self._moments.clear()
         if stamp == 0.0:

@@ -197,3 +197,24 @@ def test_swapping_left_and_right_withdraws_the_side_at_once(robot, right_weak):
     finally:
         robot.set_parameter('input_mirrored', False)
         robot.reset()
+
+
+def test_a_phase_that_is_neither_start_nor_stop_is_refused(robot, right_weak):
+    robot.watch(right_weak, 3)
+    odd = answer(robot, cue(robot, ExerciseCue.SMILE, 7, cue_id=61))
+    assert (odd.accepted, list(odd.reasons)) == (False, ['bad_phase'])
+
+
+def test_a_start_gets_its_result_also_when_its_patient_is_forgotten(robot, right_weak):
+    robot.watch(right_weak, 10)
+    for cue_id, forget in ((71, robot.reset), (72, lambda: robot.show(right_weak, at_s=1.0))):
+        before = len(robot.results)
+        session = robot.sides[-1].session
+        assert answer(robot, cue(robot, ExerciseCue.SMILE, ExerciseCue.START,
+                                 cue_id=cue_id)).accepted
+        robot.watch(right_weak, 5)
+        forget()
+        robot.watch(right_weak, 3)
+        result, = robot.until(lambda before=before: robot.results[before:], 'the result')
+        assert (result.cue_id, result.valid, result.session) == (cue_id, False, session)
+        assert stamp_ns(result.header) > 0
