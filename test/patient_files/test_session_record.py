@@ -96,7 +96,7 @@ def test_an_exercise_without_any_frame_is_kept(tmp_path):
     record, _ = recorder(tmp_path)
     record.exercise(result)
     record.close()
-    assert read_session(record.folder).of_kind('exercise')[0]['stamp_s'] == 2.0
+    assert read_session(record.folder).of_kind('exercise')[0]['stamp_s'] == 9.0
 
 
 _WRITER = '''

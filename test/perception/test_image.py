@@ -208,8 +208,17 @@ def test_one_flipped_bit_in_a_png_is_noticed_everywhere_after_the_signature():
 @pytest.mark.parametrize('data', [b'', b'\xff', b'GIF89a' + bytes(30), bytes(100)])
 def test_what_is_neither_jpeg_nor_png_is_named_with_its_format(data):
     with pytest.raises(ImageDecodeError, match='expected a JPEG or PNG file') as caught:
-        decode_compressed('16UC1; compressedDepth', data)
-    assert "'16UC1; compressedDepth'" in str(caught.value)
+        decode_compressed('h264; high', data)
+    assert "'h264; high'" in str(caught.value)
+
+
+@pytest.mark.parametrize('image_format', ['16UC1; compressedDepth png', '16UC1; png compressed ',
+                                          '32FC1; compressedDepth'])
+def test_a_depth_image_is_not_taken_for_a_picture(image_format):
+    """It may hold a sound PNG: of distances."""
+    with pytest.raises(ImageDecodeError, match='depth image') as caught:
+        decode_compressed(image_format, png(noise(3, 16, 16)))
+    assert caught.value.kind == 'depth image'
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
