@@ -6,6 +6,7 @@ import pytest
 from rclpy.context import Context
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 
+from stroke_side_monitor.local_dds import LAST_DOMAIN
 from stroke_side_monitor.ros import qos
 from stroke_side_monitor.ros.monitor import Monitor
 from stroke_side_monitor.ros.patient import Patient
@@ -33,7 +34,8 @@ def qos_of_all(overridden: str = '') -> dict[str, tuple]:
         arguments = ['--ros-args', '-p', f'{prefix}.reliability:={other}', '-p',
                      f'{prefix}.depth:=77']
     context = Context()
-    context.init()
+    # Apart from the tests after it: what rclpy keeps of a destroyed node is still found there.
+    context.init(domain_id=LAST_DOMAIN + 1)
     node = Monitor(context=context, cli_args=arguments)
     node.autostart()
     found = {f'{publisher.topic_name} publisher': policies(publisher.qos_profile)
