@@ -51,6 +51,10 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 0, or 1 when any input could not be assessed."""
     parsed = _parse(arguments)
+    refusal = _why_not_into(parsed.out, parsed.inputs)
+    if refusal:
+        print(f'assess: {refusal}', file=sys.stderr)
+        return 2
     found = list(inputs.find(parsed.inputs))
     parsed.out.mkdir(parents=True, exist_ok=True)
     options = Options(
@@ -68,6 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     print(f'{len(found)} inputs, {failed} could not be assessed; results in {parsed.out}')
     return 1 if failed else 0
+
+
+def _why_not_into(out: Path, given: Sequence[Path]) -> str:
+    """Why nothing must be written there; '' when it may: nobody's files are replaced or read."""
+    real = out.resolve()
+    for folder in (path.resolve() for path in given if path.is_dir()):
+        if folder == real or folder in real.parents:
+            return f'--out {out} lies in the input {folder}: choose a folder beside it'
+    foreign = [name for name in Writers.NAMES if (out / name).exists()]
+    if foreign and len(foreign) < len(Writers.NAMES):
+        return (f'--out {out} holds a {foreign[0]} that is not of an earlier run: choose another '
+                'folder')
+    return ''
 
 
 def _run(found: Sequence[Input], options: Options, jobs: int, out: Path) -> int:

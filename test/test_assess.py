@@ -262,3 +262,14 @@ def test_a_background_run_does_not_hear_an_interrupt(pictures, tmp_path, monkeyp
     finally:
         signal.signal(signal.SIGINT, before)
     assert (tmp_path / 'out' / 'summary.csv').exists()
+
+
+@pytest.mark.parametrize('out', ['pictures', 'pictures/deeper', 'pictures/results', 'home'])
+def test_nobodys_files_are_replaced(pictures, tmp_path, capsys, out):
+    (pictures / 'summary.csv').write_text('precious')
+    (tmp_path / 'home').mkdir()
+    (tmp_path / 'home' / 'summary.csv').write_text('precious')
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')}
+    assert run(pictures, '--out', tmp_path / out) == 2
+    assert 'choose' in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')} == before

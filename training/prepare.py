@@ -63,6 +63,7 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     Raises:
         TrainingError: training on what is left would be meaningless; `out` is untouched.
     """
+    out = out.resolve()  # "." has no name to put another beside
     check_replaceable(out, MADE_BY, folders)
     items, rejected = _read_all(folders, label_frame)
     work = out.with_name(f'.{out.name}.work')

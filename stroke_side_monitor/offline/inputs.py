@@ -187,7 +187,10 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
             cues = [one for one in reader.connections if one.msgtype == CUE]
             for connection, received_ns, raw in reader.messages(images + cues):
                 message = reader.deserialize(raw, connection.msgtype)
-                yield _to_cue(message) if connection in cues else _to_frame(message, received_ns)
+                if connection not in cues:
+                    yield _to_frame(message, received_ns)
+                elif (cue := _to_cue(message)) is not None:
+                    yield cue
     except AnyReaderError as error:
         raise InputError(f'not a readable bag ({error}); run "ros2 bag reindex" on it') from error
 
@@ -260,7 +263,10 @@ def _to_frame(message: Any, received_ns: int) -> Frame:
     return Frame(stamp_s, rgb)
 
 
-def _to_cue(message: Any) -> Cue:
+def _to_cue(message: Any) -> Cue | None:
+    """None where the phase is neither START nor STOP: the node refuses it."""
+    if message.phase not in (0, 1):
+        return None
     stamp = message.header.stamp
     return Cue(stamp.sec + stamp.nanosec * 1e-9, message.exercise, message.phase == 0,
                float(message.hold_s))
