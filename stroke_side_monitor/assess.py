@@ -166,8 +166,7 @@ class Worker:
     def records(self, task: tuple[int, Input]) -> list[Record]:
         """The records of one input; a single one with `error` when it cannot be assessed."""
         index, found = task
-        # A name that is not UTF-8 cannot be written into results as it is.
-        path = os.fsencode(found.path).decode('utf-8', 'backslashreplace')
+        path = _writable(found.path)
         try:
             if found.kind is Kind.PICTURE:
                 return [self._picture(index, found.path)]
@@ -186,7 +185,7 @@ class Worker:
     def _picture(self, index: int, path: Path) -> Record:
         rgb = inputs.read_picture(path)
         assessment = self._stills.assess(rgb, 0.0)
-        name = os.fsencode(path).decode('utf-8', 'backslashreplace')
+        name = _writable(path)
         self._draw(f'{index:05d}_{Path(name).stem}', rgb, assessment)
         return records.from_assessment(name, assessment)
 
@@ -238,6 +237,11 @@ class Worker:
         partial = folder / f'.{name}.partial'
         partial.write_bytes(data.tobytes())
         os.replace(partial, folder / f'{name}.jpg')
+
+
+def _writable(path: Path) -> str:
+    """The path as it goes into results, which are UTF-8: other bytes are written as escapes."""
+    return os.fsencode(path).decode('utf-8', 'backslashreplace')
 
 
 class Writers:

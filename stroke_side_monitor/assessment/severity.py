@@ -167,7 +167,7 @@ def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: fl
     point below the lowest normal one.
 
     Args:
-        estimate: static; its trend and its reasons stay.
+        estimate: static; its trend stays, and that its exercises gave no figures.
         mouth_score, eye_score: M and E behind the side.
         named: the side.
         parameters: the cuts.

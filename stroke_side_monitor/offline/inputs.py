@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroke_side_monitor.perception import image
+from stroke_side_monitor.pipeline import rhythm
 
 PICTURES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm'}
 VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg'}
@@ -204,7 +205,7 @@ def without_late(items: Iterable[Frame | Cue], jump_back_s: float) -> Iterator[F
     last_s = -math.inf
     for item in items:
         if isinstance(item, Frame):
-            if 0.0 < last_s - item.stamp_s <= jump_back_s:
+            if rhythm.is_late(item.stamp_s, last_s, jump_back_s):
                 continue
             last_s = item.stamp_s
         yield item

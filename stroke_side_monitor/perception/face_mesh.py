@@ -137,10 +137,6 @@ class FaceMesh:
             faces.sort(key=lambda face: face.box_area, reverse=True)
         return tuple(faces)
 
-    def reset(self) -> None:
-        """Forget the tracked face; the next frame starts with a detection."""
-        self._mesh.reset()
-
     def close(self) -> None:
         """Release the graph. The mesh cannot be used afterwards."""
         self._mesh.close()

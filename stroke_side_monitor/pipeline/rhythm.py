@@ -8,6 +8,20 @@ from __future__ import annotations
 import math
 
 
+def is_late(stamp_s: float, last_s: float, jump_back_s: float) -> bool:
+    """Whether a frame is older than the one before by jitter, not by a new beginning.
+
+    Some drivers send now and then a frame a few milliseconds behind the last: it tells nothing
+    that the newer one has not told. Further back than `jump_back_s` a recording has begun anew.
+
+    Args:
+        stamp_s, last_s: stamps of this frame and the one before, seconds; last_s is NaN or -inf
+            before the first, which is never late.
+        jump_back_s: seconds.
+    """
+    return 0.0 < last_s - stamp_s <= jump_back_s
+
+
 class EvenFrames:
     """Chooses frames of a camera evenly by their stamps, as many a second as are wanted.
 

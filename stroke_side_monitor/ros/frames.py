@@ -172,8 +172,7 @@ class FrameAssessor:
             {**assessment.timings_ms, 'decode': (decoded - start) * 1e3,
              'publish': (published - assessed) * 1e3, 'total': (published - start) * 1e3},
             self._clock.now().nanoseconds * 1e-9 - conversions.stamp_s(message.header), stamp_note)
-        self._outputs.publish_overlay(rgb, assessment, message.header,
-                                      pipeline.settings)
+        self._outputs.publish_overlay(rgb, assessment, message.header, pipeline.settings)
         return True
 
     def silence(self, pipeline: Pipeline) -> None:
@@ -203,24 +202,24 @@ class FrameAssessor:
         if self._image_clock.running:
             self.files.add(assessment)
 
-    def forget(self, pipeline: Pipeline, reason: str = RESET) -> None:
+    def forget(self, pipeline: Pipeline) -> None:
         """Another patient."""
-        self._cut_short(pipeline)
-        pipeline.reset(reason)
-        self.session = pipeline.session
-        self._moments.clear()
+        self._start_afresh(pipeline, RESET)
         self.files.event(self._image_clock.seconds, 'reset')
         self._header = Header()
         self._image_clock.reset()
         self.cue = ''
 
-    def _cut_short(self, pipeline: Pipeline) -> None:
-        """Every START has its result, before its patient is forgotten too."""
+    def _start_afresh(self, pipeline: Pipeline, reason: str) -> None:
+        """Forget the patient, but first give every START its result."""
         results = pipeline.finish()
         if results:
             last = pipeline.lost(self._image_clock.seconds, RESET)
             self._outputs.publish_results(
                 replace(last, exercise_results=results), self._header, self._moments)
+        pipeline.reset(reason)
+        self.session = pipeline.session
+        self._moments.clear()
 
     def change_settings(self, pipeline: Pipeline, settings: PipelineSettings) -> None:
         """Take new settings; where left and right change places, nothing said before stands."""
@@ -228,9 +227,7 @@ class FrameAssessor:
         pipeline.settings = settings
         if (settings.input_mirrored, settings.image_rotation_deg) != (
                 before.input_mirrored, before.image_rotation_deg):
-            self._cut_short(pipeline)
-            pipeline.reset(ORIENTATION_CHANGED)
-            self._moments.clear()
+            self._start_afresh(pipeline, ORIENTATION_CHANGED)
             self.lose(pipeline, ORIENTATION_CHANGED)
 
     def take_cue(self, pipeline: Pipeline, cue: ExerciseCue) -> None:
@@ -260,9 +257,7 @@ class FrameAssessor:
         if self._image_clock.take(stamp, time.monotonic()):
             self._logger.info(
                 f'image stamp went back from {last:.3f} to {stamp:.3f} s: starting afresh')
-            self._cut_short(pipeline)
-            pipeline.reset(CLOCK_WENT_BACK)
-            self._moments.clear()
+            self._start_afresh(pipeline, CLOCK_WENT_BACK)
         if stamp == 0.0:
             return 'images carry no stamp: the camera driver must set header.stamp'
         if stamp == last:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from stroke_side_monitor.pipeline import rhythm
+
 # A repeated image and its successor may lie this far out of order.
 _TOLERANCE_S = 0.25
 
@@ -34,12 +36,8 @@ class ImageClock:
         return not math.isnan(self._stamp_s)
 
     def is_late(self, stamp_s: float, jump_back_s: float) -> bool:
-        """Whether an image is older than one taken before, by jitter and not by a new beginning.
-
-        Some drivers send now and then a frame a few milliseconds behind the last: it tells nothing
-        that the newer one has not told. Further back than `jump_back_s` a recording has begun anew.
-        """
-        return self.running and 0.0 < self._stamp_s - stamp_s <= jump_back_s
+        """Whether an image of this stamp is to be dropped; see rhythm.is_late."""
+        return rhythm.is_late(stamp_s, self._stamp_s, jump_back_s)
 
     def take(self, stamp_s: float, arrived_s: float) -> bool:
         """Take the next image; True when the camera's clock went back.
