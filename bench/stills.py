@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stroke_side_monitor import assess
 from stroke_side_monitor.offline import inputs
-from stroke_side_monitor.offline.inputs import Input, Kind
+from stroke_side_monitor.offline.run_folder import Writers
+from stroke_side_monitor.offline.tasks import Options, Worker, number
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.light_mediapipe import face_mesh
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
@@ -48,12 +48,13 @@ def of_frames(frames: Sequence[NDArray[np.uint8]], count: int) -> dict[str, floa
 
 def of_files(paths: Sequence[Path]) -> dict[str, float]:
     """With files: every way reads the picture, and `assess` writes its results; else as above."""
-    options = assess.Options(False, None, None, PipelineSettings())
-    worker = assess.Worker(options)
-    with tempfile.TemporaryDirectory() as folder, assess.Writers(Path(folder)) as writers, \
+    options = Options(False, None, None, PipelineSettings())
+    worker = Worker(options)
+    tasks = dict(zip(paths, number(inputs.find(paths)), strict=True))
+    with tempfile.TemporaryDirectory() as folder, Writers(Path(folder)) as writers, \
             closing(StillFaceFinder()) as finder, _bare_mesh() as bare:
         return _compare(paths, {
-            'assess': lambda path: writers.write(worker.records((0, Input(path, Kind.PICTURE)))),
+            'assess': lambda path: writers.write(worker.records(tasks[path])),
             'looks': lambda path: finder.look(inputs.read_picture(path), 0.0),
             'mesh': lambda path: bare.process(inputs.read_picture(path))})
 

@@ -1,11 +1,12 @@
 """`assess` as a user runs it: pictures, videos and bags in, whole files or none out."""
 
+import contextlib
 import csv
+import hashlib
 import json
 import os
+import re
 import signal
-import subprocess
-import sys
 import zlib
 from itertools import islice
 from pathlib import Path
@@ -14,8 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from stroke_side_monitor import assess
+import stroke_side_monitor
+from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.offline import tasks
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.recording import write_bag, write_video
@@ -169,24 +172,133 @@ def test_annotated_pictures_are_written(pictures, tmp_path):
     assert drawn.shape == (480, 640, 3)
 
 
-def test_an_interrupted_run_leaves_nothing_half_written(pictures, tmp_path):
-    for index in range(200):
+FILES = ('assessments.jsonl', 'asymmetry.csv', 'summary.csv', 'run.json')
+JOURNAL = '.assess.journal'
+
+
+def started(start_process, *arguments):
+    """`assess` as a process of its own; one that hears an interrupt even in a background shell."""
+    return start_process('-m', 'stroke_side_monitor.assess', *map(str, arguments),
+                         wrapper=('env', '--default-signal=INT,TERM'))
+
+
+def wait_for_results(out, process, count):
+    journal = out / JOURNAL
+    while not journal.exists() or journal.read_bytes().count(b'\n') <= count:
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize(('jobs', 'number'), [(1, signal.SIGINT), (2, signal.SIGINT),
+                                              (1, signal.SIGTERM), (1, signal.SIGKILL)])
+def test_an_interrupted_run_keeps_what_is_done_and_can_be_resumed(
+        pictures, tmp_path, capfd, start_process, jobs, number):
+    for index in range(16):
         os.link(pictures / 'right.png', pictures / f'copy{index:03d}.png')
+    (pictures / 'noise.png').write_bytes(b'no picture')
+    command, out = (pictures, '--out', tmp_path / 'out', '--jobs', jobs), tmp_path / 'out'
+    process = started(start_process, *command)
+    wait_for_results(out, process, 3)
+    process.send_signal(number)
+    process.wait()
+    told = capfd.readouterr().err
+    assert 'Traceback' not in told
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        kept, = re.findall(r'interrupted; (\d+) of 20 inputs are kept in .* --resume', told)
+        assert 3 <= int(kept) < 20
+    assert [path.name for path in out.iterdir()] == [JOURNAL]
+    assert run(*command) == 2
+    assert 'continue it with --resume' in capfd.readouterr().err
+    assert run(*command, '--resume', '--rotation', 90) == 2
+    assert 'begun with other parameters' in capfd.readouterr().err
+    with (out / JOURNAL).open('ab') as journal:
+        journal.write(b'{"name": "the power fai')
+    before = (out / JOURNAL).read_bytes().count(b'\n') - 1
+    assert run(*command, '--resume') == 1
+    assert run(pictures, '--out', tmp_path / 'undisturbed') == 1
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    for name in FILES:
+        assert (out / name).read_bytes() == (tmp_path / 'undisturbed' / name).read_bytes(), name
+    assert before >= 3
+
+
+def test_an_input_that_changed_since_is_assessed_again(pictures, tmp_path, start_process):
     out = tmp_path / 'out'
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'stroke_side_monitor.assess', str(pictures), '--out', str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        # A test run in the background hands an ignored SIGINT down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    partial = out / '.assessments.jsonl.partial'
-    while not (partial.exists() and partial.stat().st_size > 0):
-        assert process.poll() is None, process.stderr.read()
+    os.mkfifo(pictures / 'z_never_ends.png')
+    process = started(start_process, pictures, '--out', out)
+    wait_for_results(out, process, 3)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate()
-    assert process.returncode == 130
-    assert b'interrupted' in told
-    assert b'Traceback' not in told
-    assert list(out.iterdir()) == []
+    process.wait()
+    (pictures / 'z_never_ends.png').unlink()
+    (pictures / 'left.jpg').write_bytes((pictures / 'right.png').read_bytes())
+    assert run(pictures, '--out', out, '--resume') == 0
+    assert by_name(out)['left.jpg']['side'] == 'right'
+
+
+def test_two_runs_do_not_write_into_one_folder(pictures, tmp_path, capfd, start_process):
+    out = tmp_path / 'out'
+    os.mkfifo(pictures / 'z_never_ends.png')
+    process = started(start_process, pictures, '--out', out)
+    wait_for_results(out, process, 3)
+    assert run(pictures / 'left.jpg', '--out', out, '--resume') == 2
+    assert 'another run is writing' in capfd.readouterr().err
+
+
+def readers(path):
+    """The processes that have this file open."""
+    found = []
+    for entry in Path('/proc').glob('[0-9]*/fd/*'):
+        with contextlib.suppress(OSError):
+            if os.readlink(entry) == str(path):
+                found.append(int(entry.parts[2]))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def test_a_worker_that_dies_costs_its_input_alone(pictures, tmp_path, start_process):
+    """A picture that is a pipe holds its worker up until it is killed: once, and once again."""
+    poison = pictures / 'poison.png'
+    os.mkfifo(poison)
+    out = tmp_path / 'out'
+    process = started(start_process, pictures, '--out', out, '--jobs', 2)
+    held = os.open(poison, os.O_RDWR)
+    killed = set()
+    while len(killed) < 2:
+        assert process.poll() is None
+        for pid in set(readers(poison)) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+    process.wait()
+    os.close(held)
+    assert process.returncode == 1
+    records = by_name(out)
+    assert 'ended the process that assessed it, 2 times (SIGKILL)' in records['poison.png']['error']
+    assert {name: record['side'] for name, record in records.items() if 'side' in record} == {
+        'left.jpg': 'left', 'right.png': 'right', 'mirrored.png': 'right'}
+
+
+def test_workers_end_with_a_command_that_is_killed(pictures, tmp_path, start_process):
+    poison = pictures / 'poison.png'
+    os.mkfifo(poison)
+    process = started(start_process, pictures, '--out', tmp_path / 'out', '--jobs', 2)
+    held = os.open(poison, os.O_RDWR)
+    while not readers(poison):
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    while readers(poison):
+        pass
+    os.close(held)
+
+
+def test_a_run_says_what_it_was_made_with(pictures, tmp_path):
+    run(pictures, '--out', tmp_path / 'out', '--min-interocular', 40)
+    told = json.loads((tmp_path / 'out' / 'run.json').read_text())
+    assert told['parameters']['min_interocular_px'] == 40
+    assert told['versions']['stroke_side_monitor'] == stroke_side_monitor.__version__
+    for name, path in (('model', resources.model_path('side_classifier.tflite')),
+                       ('norms', resources.config_path('norms.yaml'))):
+        assert told[name]['sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (told['inputs'], told['failed']) == (3, 0)
 
 
 def hostile(folder, name, data):
@@ -231,31 +343,31 @@ class FallsIntoACallback:
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_an_interrupt_that_python_swallows_still_ends_the_run(
         pictures, tmp_path, capsys, monkeypatch):
-    look = assess.Worker._picture
+    look = tasks.Worker._picture
 
     def interrupted_look(worker, index, path):
         FallsIntoACallback()
         return look(worker, index, path)
 
-    monkeypatch.setattr(assess.Worker, '_picture', interrupted_look)
+    monkeypatch.setattr(tasks.Worker, '_picture', interrupted_look)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert assess.main([str(pictures), '--out', str(tmp_path / 'out')]) == 130
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
-    assert 'interrupted' in capsys.readouterr().err
-    assert list((tmp_path / 'out').iterdir()) == []
+    assert 'interrupted; 1 of 3 inputs are kept' in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == [JOURNAL]
 
 
 def test_a_background_run_does_not_hear_an_interrupt(pictures, tmp_path, monkeypatch):
-    look = assess.Worker._picture
+    look = tasks.Worker._picture
 
     def interrupted_look(worker, index, path):
         signal.raise_signal(signal.SIGINT)
         return look(worker, index, path)
 
-    monkeypatch.setattr(assess.Worker, '_picture', interrupted_look)
+    monkeypatch.setattr(tasks.Worker, '_picture', interrupted_look)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assess.main([str(pictures), '--out', str(tmp_path / 'out')])

@@ -1,0 +1,128 @@
+"""A process of its own for the inputs of one worker, so that one that kills it costs only itself.
+
+It never reads results and never decides what is run next. `python -m` this module is the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from stroke_side_monitor.offline import records, tasks
+from stroke_side_monitor.offline.tasks import Options, Result, Task
+
+# As often an input may end the process that assesses it, and a process end before it is ready.
+TRIES = 2
+_STARTS = 3
+
+
+class StartError(RuntimeError):
+    """A worker cannot start; the text says why."""
+
+
+class Isolated:
+    """One process that assesses what it is given, one input after the other."""
+
+    def __init__(self, options: Options) -> None:
+        """Nothing is started before the first input."""
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection
+        self._closed = threading.Event()
+
+    def results(self, chunk: Sequence[Task]) -> list[Result]:
+        """What became of these inputs; one that ends the process twice gets an error.
+
+        Raises:
+            StartError: model or norms cannot be used, or no process stays alive.
+        """
+        return [self._result(task) for task in chunk]
+
+    def _result(self, task: Task) -> Result:
+        for _ in range(TRIES):
+            if self._process is None:
+                self._start()
+            with suppress(EOFError, OSError):
+                self._pipe.send(task)
+                result: Result = self._pipe.recv()
+                return result
+            ended = self._bury()
+        return tasks.to_result(task, [records.from_error(task.name, (
+            f'ended the process that assessed it, {TRIES} times ({ended}); out of memory or a '
+            'crash in a decoder: convert it or leave it out'))])
+
+    def _start(self) -> None:
+        for _ in range(_STARTS):
+            if self._closed.is_set():
+                break
+            self._pipe, theirs = Pipe()
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', __name__, str(theirs.fileno())],
+                stdin=subprocess.PIPE, pass_fds=[theirs.fileno()])
+            theirs.close()
+            if self._closed.is_set():
+                self._process.kill()
+            with suppress(EOFError, OSError):
+                self._pipe.send(self._options)
+                problem = self._pipe.recv()
+                if problem:
+                    raise StartError(problem)
+                return
+            ended = self._bury()
+        raise StartError('the run was stopped' if self._closed.is_set() else
+                         f'a worker process ended before it was ready, {_STARTS} times ({ended})')
+
+    def _bury(self) -> str:
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()  # it may only have closed its end
+        code = process.wait()
+        self._pipe.close()
+        assert process.stdin is not None
+        process.stdin.close()
+        return signal.Signals(-code).name if code < 0 else f'status {code}'
+
+    def kill(self) -> None:
+        """Let the process end now, whatever it does, and none start; from any thread."""
+        self._closed.set()
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the process; nobody must be using it."""
+        self._closed.set()
+        if self._process is not None:
+            self._bury()
+
+
+def _serve(pipe: Connection) -> None:
+    try:
+        worker = tasks.Worker(pipe.recv())
+    except Exception as error:  # noqa: BLE001 - told to whoever started this process
+        pipe.send(str(error) or type(error).__name__)
+        return
+    pipe.send('')
+    while True:
+        pipe.send(worker.result(pipe.recv()))
+
+
+def _end_with_parent() -> None:
+    # Nobody writes there: it ends when whoever holds the other end has.
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command to hear
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, BrokenPipeError):
+        _serve(Connection(int(sys.argv[1])))
+    os._exit(0)  # nothing to put away, and the thread is still reading

@@ -1,0 +1,257 @@
+"""The folder of a run: what is done is kept at once; the result files appear whole at the end.
+
+It never assesses anything. Result files are in the order of the inputs, whoever finished first,
+and the same byte for byte however often the run was interrupted.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import platform
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TextIO
+
+import stroke_side_monitor
+from stroke_side_monitor import atomic_file, resources
+from stroke_side_monitor.offline import records
+from stroke_side_monitor.offline.records import Record
+from stroke_side_monitor.offline.tasks import Options, Result, Task
+
+JOURNAL = '.assess.journal'
+RUN = 'run.json'
+
+
+class RunError(ValueError):
+    """A folder cannot be used for this run; the text says why and what to do."""
+
+
+def describe(options: Options) -> dict[str, Any]:
+    """What a run's answers depend on besides its inputs; goes into run.json.
+
+    Raises:
+        ResourceMissingError, OSError: model or norms are not there.
+    """
+    files = {'model': options.model_path or resources.model_path('side_classifier.tflite'),
+             'norms': options.norms_path or resources.config_path('norms.yaml')}
+    return {
+        'versions': {'stroke_side_monitor': stroke_side_monitor.__version__,
+                     'python': platform.python_version(),
+                     **{name: _version(name) for name in (
+                         'ai-edge-litert', 'mediapipe', 'numpy', 'opencv-python-headless')}},
+        'parameters': asdict(options.settings),
+        'per': 'frame' if options.per_frame else 'second',
+        'topic': options.topic,
+        **{name: {'file': path.name, 'sha256': sha256(path.read_bytes()).hexdigest()}
+           for name, path in files.items()},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return 'not installed by pip'
+
+
+def why_not_into(out: Path, given: Sequence[Path]) -> str:
+    """Why nothing must be written there; '' when it may: nobody's files are replaced or read."""
+    real = out.resolve()
+    for folder in (path.resolve() for path in given if path.is_dir()):
+        if folder == real or folder in real.parents:
+            return f'--out {out} lies in the input {folder}: choose a folder beside it'
+    foreign = [name for name in Writers.NAMES if (out / name).exists()]
+    if foreign and len(foreign) < len(Writers.NAMES):
+        return (f'--out {out} holds a {foreign[0]} that is not of an earlier run: choose another '
+                'folder')
+    return ''
+
+
+class RunFolder:
+    """Keeps the results of a run as they come, in any order; a context manager.
+
+    Leaving it by an exception keeps what is done for --resume.
+    """
+
+    def __init__(self, folder: Path, tasks: Sequence[Task], description: Mapping[str, Any], *,
+                 resume: bool) -> None:
+        """Take up the folder.
+
+        Args:
+            folder: made where absent.
+            description: as of describe().
+            resume: carry on with what an interrupted run has left, where there is any.
+
+        Raises:
+            RunError: an unfinished run is there and is not to be resumed, or was another one, or
+                is still going on.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._tasks, self._description = folder, tasks, dict(description)
+        self._at = array('q', [-1]) * len(tasks)
+        self._failed = 0
+        self._journal = (folder / JOURNAL).open('a+b')
+        try:
+            self._take_up(resume)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _take_up(self, resume: bool) -> None:
+        try:
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f'another run is writing into {self._folder}; choose another folder'
+                           ) from error
+        self._journal.seek(0)
+        lines = iter(self._journal.readline, b'')
+        head = next(lines, b'')
+        header = (json.dumps(self._description) + '\n').encode()
+        sound = len(head)
+        if head.endswith(b'\n'):
+            by_name = {(task.name, task.nth): task for task in self._tasks}
+            for line in lines:
+                if not line.endswith(b'\n'):
+                    break  # the process or the machine stopped in the middle of it
+                self._recall(json.loads(line), sound, by_name)
+                sound += len(line)
+        if sound == len(head):
+            self._journal.truncate(0)
+            self._journal.write(header)
+        elif not resume:
+            raise RunError(f'{self._folder} holds an unfinished run ({self.done} of '
+                           f'{len(self._tasks)} inputs): continue it with --resume, or choose '
+                           'another folder')
+        elif head != header:
+            was, now = json.loads(head), self._description
+            other = ', '.join(key for key in now if was.get(key) != now[key])
+            raise RunError(f'the unfinished run in {self._folder} was begun with other {other}: '
+                           'repeat its command with --resume, or choose another folder')
+        else:
+            self._journal.truncate(sound)
+        self._journal.flush()
+
+    def _recall(self, entry: Mapping[str, Any], at: int,
+                by_name: Mapping[tuple[str, int], Task]) -> None:
+        task = by_name.get((entry['name'], entry['nth']))
+        if task and (task.size, task.changed_ns) == (entry['size'], entry['changed_ns']):
+            self._note(task.place, at, failed='error' in entry['records'][-1])
+
+    def _note(self, index: int, at: int, *, failed: bool) -> None:
+        self._at[index] = at
+        self._failed += failed
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def name_of(self, result: Result) -> str:
+        """The input that this became of, as it goes into the results."""
+        return self._tasks[result.place].name
+
+    @property
+    def done(self) -> int:
+        """How many inputs have their results."""
+        return sum(at >= 0 for at in self._at)
+
+    @property
+    def failed(self) -> int:
+        """How many of them could not be assessed."""
+        return self._failed
+
+    @property
+    def remaining(self) -> list[Task]:
+        """The inputs that have none yet."""
+        return [task for task in self._tasks if self._at[task.place] < 0]
+
+    def keep(self, result: Result) -> bool:
+        """Keep what became of an input; False when that is known already."""
+        if self._at[result.place] >= 0:
+            return False
+        task = self._tasks[result.place]
+        head = json.dumps({'name': task.name, 'nth': task.nth, 'size': task.size,
+                           'changed_ns': task.changed_ns}, ensure_ascii=False)
+        at = self._journal.seek(0, os.SEEK_END)
+        self._journal.write(head[:-1].encode() + b', "records": ' + result.records + b'}\n')
+        self._journal.flush()
+        self._note(result.place, at, failed=bool(result.error))
+        return True
+
+    def finish(self) -> None:
+        """Write the result files, all results being there."""
+        with Writers(self._folder) as writers:
+            for one in self._results():
+                writers.write(one)
+        facts = {**self._description, 'inputs': len(self._tasks), 'failed': self._failed}
+        atomic_file.write(self._folder / RUN, (json.dumps(facts, indent=2) + '\n').encode())
+        (self._folder / JOURNAL).unlink()
+
+    def _results(self) -> Iterator[list[Record]]:
+        for at in self._at:
+            self._journal.seek(at)
+            yield json.loads(self._journal.readline())['records']
+
+    def __exit__(self, *_: object) -> None:
+        if not self.done:
+            (self._folder / JOURNAL).unlink(missing_ok=True)
+        self._journal.close()
+
+
+class Writers:
+    """The three result files; they get their names when all of them are complete."""
+
+    NAMES = ('assessments.jsonl', 'asymmetry.csv', 'summary.csv')
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Writers:
+        files = [self._stack.enter_context(self._partial(name).open('w', newline=''))
+                 for name in self.NAMES]
+        self._lines: TextIO = files[0]
+        self._asymmetry = csv.writer(files[1])
+        self._asymmetry.writerow(
+            ['input', 'stamp_s', 'side', *records.METRIC_NAMES,
+             *(f'z.{name}' for name in records.METRIC_NAMES)])
+        self._summary = csv.DictWriter(files[2], _SUMMARY_COLUMNS, restval='')
+        self._summary.writeheader()
+        return self
+
+    def write(self, result: Sequence[Record]) -> None:
+        """Append the records of one input to all three files."""
+        for record in result:
+            self._lines.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + '\n')
+            if 'error' not in record:
+                self._asymmetry.writerow(
+                    [record['input'], record['stamp_s'], record['side'],
+                     *(record['metrics'].get(name) for name in records.METRIC_NAMES),
+                     *(record['z'].get(name) for name in records.METRIC_NAMES)])
+        self._summary.writerow(records.summarise_input(result))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._stack.close()
+        finish: Callable[[str], Any] = self._publish if kind is None else self._discard
+        for name in self.NAMES:
+            finish(name)
+
+    def _partial(self, name: str) -> Path:
+        return self._folder / f'.{name}.partial'
+
+    def _publish(self, name: str) -> None:
+        os.replace(self._partial(name), self._folder / name)
+
+    def _discard(self, name: str) -> None:
+        self._partial(name).unlink(missing_ok=True)
+
+
+_SUMMARY_COLUMNS = ('input', 'records', 'side', 'records_unknown', 'records_none', 'records_left',
+                    'records_right', 'median_M', 'median_E', 'median_symmetry_index', 'basis',
+                    'reasons', 'error')
