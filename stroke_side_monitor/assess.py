@@ -24,7 +24,7 @@ from stroke_side_monitor.offline.isolation import StartError
 from stroke_side_monitor.offline.run_folder import RunError, RunFolder, describe, why_not_into
 from stroke_side_monitor.offline.tasks import Options, Result, Task, number
 from stroke_side_monitor.perception.tflite import ModelError
-from stroke_side_monitor.pipeline import PipelineSettings
+from stroke_side_monitor.pipeline import PipelineSettings, parameters
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,9 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     options = Options(
         parsed.per == 'frame', parsed.topic,
-        parsed.out / 'overlay' if parsed.overlay else None,
-        PipelineSettings(input_mirrored=parsed.mirrored, image_rotation_deg=parsed.rotation,
-                         min_interocular_px=parsed.min_interocular))
+        parsed.out / 'overlay' if parsed.overlay else None, parsed.settings, parsed.model,
+        parsed.norms)
     try:
         tasks = number(inputs.find(parsed.inputs))
         with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume) as folder:
@@ -139,7 +138,30 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--min-interocular', type=float, metavar='PX',
                         default=PipelineSettings.min_interocular_px,
                         help='smallest eye distance still assessed, pixels (default %(default)s)')
-    return parser.parse_args(arguments)
+    parser.add_argument('--set', action='append', default=[], type=_assignment,
+                        metavar='NAME=VALUE', dest='changes',
+                        help='another value of any parameter of the pipeline (docs/ros_api.md), '
+                        'e.g. mouth_on=3.5; may be repeated')
+    parser.add_argument('--model', type=Path, metavar='FILE',
+                        help='side classifier, .tflite with its card beside it (default: ours)')
+    parser.add_argument('--norms', type=Path, metavar='FILE',
+                        help='norms of healthy faces (default: ours)')
+    parsed = parser.parse_args(arguments)
+    chosen = PipelineSettings(
+        input_mirrored=parsed.mirrored, image_rotation_deg=parsed.rotation,
+        min_interocular_px=parsed.min_interocular)
+    try:
+        parsed.settings = parameters.changed(chosen, dict(parsed.changes))
+    except parameters.ParameterError as error:
+        parser.error(str(error))
+    return parsed
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition('=')
+    if not equals:
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=VALUE')
+    return name.strip(), value.strip()
 
 
 def _positive(text: str) -> int:

@@ -301,6 +301,52 @@ def test_a_run_says_what_it_was_made_with(pictures, tmp_path):
     assert (told['inputs'], told['failed']) == (3, 0)
 
 
+def test_every_parameter_of_the_pipeline_can_be_set(pictures, tmp_path):
+    picture = pictures / 'left.jpg'
+    run(picture, '--out', tmp_path / 'strict', '--set', 'min_interocular_px=500',
+        '--set', 'use_classifier=false')
+    record, = lines(tmp_path / 'strict')
+    assert (record['side'], record['reasons']) == ('unknown', ['too_small'])
+    told = json.loads((tmp_path / 'strict' / 'run.json').read_text())['parameters']
+    assert (told['min_interocular_px'], told['use_classifier']) == (500.0, False)
+    run(picture, '--out', tmp_path / 'turned', '--set', 'input_mirrored=True')
+    assert by_name(tmp_path / 'turned')['left.jpg']['side'] == 'right'
+
+
+@pytest.mark.parametrize(('given', 'why'), [
+    ('mouth_onn=3', 'no parameter mouth_onn; did you mean mouth_on?'),
+    ('mouth_on', 'is not NAME=VALUE'), ('mouth_on=wide', "'wide' is not a double"),
+    ('mouth_on=nan', 'outside 0.1 to 20'), ('input_mirrored=1', 'is not a bool'),
+    ('image_rotation_deg=45', 'is not one of 0 to 270 by 90'),
+    ('mouth_off=9', 'mouth_off: 9.0 is above mouth_on')])
+def test_a_parameter_that_cannot_be_is_refused(pictures, tmp_path, capsys, given, why):
+    with pytest.raises(SystemExit) as ended:
+        run(pictures, '--out', tmp_path / 'out', '--set', given)
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_norms_and_model_of_ones_own(pictures, tmp_path, capsys, jobs):
+    norms = tmp_path / 'norms.yaml'
+    ours = resources.config_path('norms.yaml').read_text()
+    norms.write_text(re.sub(r'(?m)(log_sd: )(-?[\d.]+)',
+                            lambda found: f'{found[1]}{float(found[2]) + 1}', ours))
+    picture = pictures / 'left.jpg'
+    run(picture, '--out', tmp_path / 'ours')
+    assert run(picture, '--out', tmp_path / 'wider', '--norms', norms, '--jobs', jobs) == 0
+    (before,), (after,) = lines(tmp_path / 'ours'), lines(tmp_path / 'wider')
+    assert 0 < after['M'] < before['M'] / 2
+    told = json.loads((tmp_path / 'wider' / 'run.json').read_text())['norms']
+    assert told['sha256'] == hashlib.sha256(norms.read_bytes()).hexdigest()
+    for name, why in (('absent.tflite', '--model .* cannot be read'),
+                      ('norms.yaml', r'norms\.json')):
+        assert run(picture, '--out', tmp_path / 'bad', '--model', tmp_path / name,
+                   '--jobs', jobs) == 2
+        assert re.search(why, capsys.readouterr().err)
+
+
 def hostile(folder, name, data):
     (folder / os.fsdecode(name)).write_bytes(data)
     return os.fsdecode(name)

@@ -38,7 +38,7 @@ def describe(options: Options) -> dict[str, Any]:
     """What a run's answers depend on besides its inputs; goes into run.json.
 
     Raises:
-        ResourceMissingError, OSError: model or norms are not there.
+        RunError: model or norms cannot be read. ResourceMissingError: those shipped are lost.
     """
     files = {'model': options.model_path or resources.model_path('side_classifier.tflite'),
              'norms': options.norms_path or resources.config_path('norms.yaml')}
@@ -50,9 +50,16 @@ def describe(options: Options) -> dict[str, Any]:
         'parameters': asdict(options.settings),
         'per': 'frame' if options.per_frame else 'second',
         'topic': options.topic,
-        **{name: {'file': path.name, 'sha256': sha256(path.read_bytes()).hexdigest()}
+        **{name: {'file': path.name, 'sha256': _sha256(name, path)}
            for name, path in files.items()},
     }
+
+
+def _sha256(name: str, path: Path) -> str:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RunError(f'--{name} {path} cannot be read ({error.strerror})') from error
 
 
 def _version(package: str) -> str:

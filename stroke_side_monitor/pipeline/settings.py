@@ -1,6 +1,6 @@
 """How to assess: every field is a parameter of the node and of `assess`.
 
-It never reads a file and never checks a value; ros/parameters.py says what is allowed.
+It never reads a file and never checks a value; parameters.py says what is allowed.
 """
 
 from __future__ import annotations

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,82 +21,26 @@ from rclpy.parameter import Parameter as RosParameter
 
 from stroke_side_monitor import atomic_file
 from stroke_side_monitor.pipeline import PipelineSettings
-
-Value = bool | int | float | str
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of the node.
-
-    default: its type is the parameter's type.
-    unit: '' for a pure number or a word.
-    live: may be changed while the node runs; otherwise it is fixed when the node starts.
-    least, most: inclusive range of numbers.
-    step: of whole numbers from `least` on.
-    choices: the words allowed, for text; empty: any.
-    """
-
-    name: str
-    default: Value
-    text: str
-    unit: str = ''
-    live: bool = False
-    least: float = -math.inf
-    most: float = math.inf
-    step: int = 1
-    choices: tuple[str, ...] = ()
-
-    @property
-    def type_name(self) -> str:
-        """The type as ROS calls it."""
-        return {bool: 'bool', int: 'integer', float: 'double', str: 'string'}[type(self.default)]
-
-    @property
-    def allowed(self) -> str:
-        """Range or choices in words, '' when anything goes."""
-        if self.choices:
-            return ', '.join(self.choices)
-        if math.isinf(self.least) and math.isinf(self.most):
-            return ''
-        steps = f' by {self.step}' if self.step > 1 else ''
-        return f'{self.least:g} to {self.most:g}{steps}'
-
-    def refusal(self, value: Value) -> str:
-        """Why `value`, already of the right type, is refused; '' when it is not."""
-        if self.choices and value not in self.choices:
-            return f'{self.name}: {value!r} is not one of {self.allowed}'
-        if isinstance(value, (int, float)) and not self.least <= value <= self.most:
-            unit = f' {self.unit}' if self.unit else ''
-            return f'{self.name}: {value} is outside {self.allowed}{unit}'
-        if self.step > 1 and (float(value) - self.least) % self.step:
-            return f'{self.name}: {value} is not one of {self.allowed} {self.unit}'
-        if isinstance(value, float) and not math.isfinite(value):
-            return f'{self.name}: {value} is not a finite number'
-        return ''
-
-    def descriptor(self) -> ParameterDescriptor:
-        """What `ros2 param describe` shows."""
-        text = f'{self.text} [{self.unit}]' if self.unit else self.text
-        descriptor = ParameterDescriptor(description=text, read_only=not self.live)
-        if self.choices:
-            descriptor.additional_constraints = f'one of: {self.allowed}'
-        elif isinstance(self.default, bool) or not math.isfinite(self.least):
-            pass
-        elif isinstance(self.default, int):
-            descriptor.integer_range = [
-                IntegerRange(from_value=int(self.least), to_value=int(self.most), step=self.step)]
-        elif isinstance(self.default, float):
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=self.least, to_value=self.most)]
-        return descriptor
+from stroke_side_monitor.pipeline import parameters as pipeline_parameters
+from stroke_side_monitor.pipeline.parameters import Parameter, Value
 
 
-_SETTINGS = PipelineSettings()
-
-
-def _setting(name: str, text: str, **more: Any) -> Parameter:
-    return Parameter(name, getattr(_SETTINGS, name), text, **more)
+def descriptor(parameter: Parameter) -> ParameterDescriptor:
+    """What `ros2 param describe` shows."""
+    text = f'{parameter.text} [{parameter.unit}]' if parameter.unit else parameter.text
+    described = ParameterDescriptor(description=text, read_only=not parameter.live)
+    if parameter.choices:
+        described.additional_constraints = f'one of: {parameter.allowed}'
+    elif isinstance(parameter.default, bool) or not math.isfinite(parameter.least):
+        pass
+    elif isinstance(parameter.default, int):
+        described.integer_range = [
+            IntegerRange(from_value=int(parameter.least), to_value=int(parameter.most),
+                         step=parameter.step)]
+    elif isinstance(parameter.default, float):
+        described.floating_point_range = [
+            FloatingPointRange(from_value=parameter.least, to_value=parameter.most)]
+    return described
 
 
 TABLE: tuple[Parameter, ...] = (
@@ -118,68 +60,11 @@ TABLE: tuple[Parameter, ...] = (
     Parameter('stale_timeout_s', 1.0, 'After this long without an assessed frame UNKNOWN is '
               'published with the reason, and again each time it passes.', unit='s', live=True,
               least=0.1, most=60.0),
-    _setting('input_mirrored', 'The camera driver mirrors the picture (selfie view): undo it. '
-             'Wrong means left and right swapped.', live=True),
-    _setting('image_rotation_deg', 'Turn the picture clockwise by this much before it is looked '
-             'at, after `input_mirrored`: 180 for a camera mounted upside down. The face region is '
-             'told in the picture as received, the overlay is upright.', unit='deg', live=True,
-             least=0, most=270, step=90),
-    _setting('jump_back_s', 'A frame stamped earlier than the one before, by no more than this, is '
-             'late and dropped; one further back begins a new recording, and the monitor starts '
-             'afresh.', unit='s', live=True, least=0.0, most=60.0),
-    _setting('use_classifier', 'Let the picture classifier speak beside the landmarks.'),
-    _setting('classifier_threads', 'Threads of the classifier; one is the steady choice.',
-             least=1, most=16),
-    _setting('classifier_rate_hz', 'How often the classifier looks; its vote is the median over '
-             '`window_s`. Landmarks are measured in every frame that is assessed.', unit='Hz',
-             live=True, least=1.0, most=120.0),
-    _setting('assess_rate_hz', 'How many frames a second are assessed, evenly by stamp; the others '
-             'are not even unpacked. While an exercise is on, and until the face has relaxed, '
-             'all are. Above the camera\'s rate: all.', unit='Hz', live=True, least=1.0,
-             most=240.0),
-    _setting('search_rate_hz', 'How many frames a second are searched for a face once there has '
-             'been none for a second; never more than `assess_rate_hz`.', unit='Hz', live=True,
-             least=1.0, most=240.0),
-    _setting('gain_correction', 'Divide the published metrics of mouth, lids and brows by how much '
-             'of a true difference MediaPipe reports (docs/measurement.md). Scores and sides do '
-             'not change.', live=True),
-    _setting('window_s', 'Evidence is the median over this long.', unit='s', least=0.1, most=10.0),
-    _setting('stable_after_s', '`stable` is set once the same side has been named for this long.',
-             unit='s', least=0.0, most=30.0),
-    _setting('min_interocular_px', 'Smaller faces are not assessed (too_small).', unit='px',
-             live=True, least=20.0, most=2000.0),
-    _setting('max_yaw_deg', 'Faces turned further aside are not assessed (yaw).', unit='deg',
-             live=True, least=1.0, most=45.0),
-    _setting('max_pitch_deg', 'Faces turned further up or down are not assessed (pitch).',
-             unit='deg', live=True, least=1.0, most=45.0),
-    _setting('max_roll_deg', 'Heads tilted further are not assessed (roll).', unit='deg',
-             live=True, least=1.0, most=45.0),
-    _setting('min_luminance', 'Darker faces are not assessed (too_dark); mean grey value.',
-             live=True, least=0.0, most=255.0),
-    _setting('max_luminance', 'Brighter faces are not assessed (too_bright); mean grey value.',
-             live=True, least=0.0, most=255.0),
-    _setting('min_sharpness', 'Blurrier faces are not assessed (blurred); variance of the '
-             "crop's Laplacian.", live=True, least=0.0, most=10000.0),
-    _setting('mouth_on', 'Mouth score |M| from which a side is named.', unit='SD', live=True,
-             least=0.1, most=20.0),
-    _setting('mouth_off', 'Mouth score |M| below which a named side is released.', unit='SD',
-             live=True, least=0.0, most=20.0),
-    _setting('supported_on', 'Mouth score |M| from which a side is named that the classifier names '
-             'too.', unit='SD', live=True, least=0.1, most=20.0),
-    _setting('eye_on', 'Eye score |E| from which a side is named when the mouth names none.',
-             unit='SD', live=True, least=0.1, most=20.0),
-    _setting('movement_on', 'Asymmetry |D| of commanded movements from which they name a side.',
-             live=True, least=0.05, most=1.0),
-    _setting('conflict_below', 'A classifier or a movement naming the other side makes the '
-             'answer UNKNOWN while |M| is below this.', unit='SD', live=True, least=0.0, most=20.0),
+    *pipeline_parameters.TABLE,
 )
 BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in TABLE}
 
 _QOS = 'qos_overrides.'
-
-# Pairs of which the first must not be above the second.
-_ORDERED = (('mouth_off', 'mouth_on'), ('supported_on', 'mouth_on'),
-            ('min_luminance', 'max_luminance'))
 
 
 def declare(node: Node) -> tuple[str, ...]:
@@ -191,7 +76,7 @@ def declare(node: Node) -> tuple[str, ...]:
     """
     problems = []
     for parameter in TABLE:
-        arguments = (parameter.name, parameter.default, parameter.descriptor())
+        arguments = (parameter.name, parameter.default, descriptor(parameter))
         try:
             node.declare_parameter(*arguments)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
@@ -213,9 +98,8 @@ def unknown(node: Node) -> tuple[str, ...]:
     for name in given:
         if node.has_parameter(name) or name.startswith(_QOS):
             continue
-        near = difflib.get_close_matches(name, known, 1)
         lines.append(f'parameter {name}: there is none of that name, its value does nothing'
-                     + (f'; did you mean {near[0]}?' if near else ''))
+                     + pipeline_parameters.nearest(name, known))
     return tuple(lines)
 
 
@@ -226,10 +110,7 @@ def current(node: Node) -> dict[str, Value]:
 
 def refusals(values: Mapping[str, Value]) -> tuple[str, ...]:
     """One line for each of these values (all parameters, right types) that cannot be used."""
-    single = (BY_NAME[name].refusal(value) for name, value in values.items())
-    pairs = (f'{low}: {values[low]} is above {high}, which is {values[high]}'
-             for low, high in _ORDERED if float(values[low]) > float(values[high]))
-    return tuple(line for line in (*single, *pairs) if line)
+    return pipeline_parameters.refusals(values, BY_NAME)
 
 
 def refusal_of_change(node: Node, changes: Iterable[RosParameter]) -> str:

@@ -17,8 +17,8 @@ from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from stroke_side_monitor.ros import qos
-from stroke_side_monitor.ros.parameters import Parameter
+from stroke_side_monitor.pipeline.parameters import Parameter
+from stroke_side_monitor.ros import parameters, qos
 from stroke_side_monitor.simulation import records
 from stroke_side_monitor.simulation.palsy import EXERCISES
 from stroke_side_monitor.simulation.request import SIDES, Request
@@ -111,7 +111,8 @@ class Patient(Node):
     def _declare(self) -> dict[str, Any]:
         for parameter in TABLE:
             try:
-                self.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
+                self.declare_parameter(parameter.name, parameter.default,
+                                       parameters.descriptor(parameter))
             except (InvalidParameterTypeException, InvalidParameterValueException) as error:
                 raise ValueError(f'{parameter.name}: the value given is not a '
                                  f'{parameter.type_name} {parameter.allowed}'.rstrip()) from error
