@@ -38,7 +38,7 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench norms soak lock wheels train-setup train-test train-demo colcon clean \
+.PHONY: help setup demo test lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo colcon clean \
   clinic-setup clinic clinic-user clinic-test
 
 help:  ## this list
@@ -64,6 +64,8 @@ norms: setup  ## compute config/norms.yaml again from the healthy faces
 
 soak: setup  ## 30 minutes at 30 Hz: memory, latency, threads, file descriptors
 	$(PY) -m bench.soak $(ARGS)
+
+fleet-setup: setup $(VENV)/.fleet  ## add Dask, fsspec and pyarrow to .venv, for assess --scheduler, URLs and Parquet
 
 train-setup: setup .venv-train/.environment  ## make .venv-train, the trainer's own environment
 
@@ -99,6 +101,10 @@ wheels: setup  ## see that every pin has wheels for the robots' Pythons and mach
 	@for python in 3.10 3.11 3.12; do echo "dev.txt: Python $$python, x86_64"; \
 	  $(RESOLVE) --no-binary empy --python-version $$python \
 	    --python-platform x86_64-manylinux_2_35 -r requirements/dev.txt || exit 1; done
+	@for python in 3.10 3.12; do for machine in x86_64 aarch64; do \
+	  echo "fleet.txt: Python $$python, $$machine"; \
+	  $(RESOLVE) --python-version $$python --python-platform $$machine-manylinux_2_35 \
+	    -r requirements/fleet.txt || exit 1; done; done
 	@echo 'jazzy.txt: Python 3.12, x86_64'
 	@$(RESOLVE) --no-binary empy --python-version 3.12 \
 	  --python-platform x86_64-manylinux_2_35 -r requirements/jazzy.txt
@@ -109,6 +115,7 @@ lock: setup  ## resolve requirements/*.in into pinned, hashed *.txt (ARGS=--upgr
 	cd requirements && $(subst --universal --python-version 3.10,--python-version 3.12 \
 	  --python-platform x86_64-manylinux_2_35,$(UV_COMPILE)) jazzy.in -o jazzy.txt
 	cd requirements && $(UV_COMPILE) build.in -o build.txt
+	cd requirements && $(UV_COMPILE) fleet.in -o fleet.txt
 	cd requirements && $(UV_COMPILE) ../training/requirements.in -o ../training/requirements.txt
 	cd requirements && $(UV_COMPILE) ../clinic/requirements.in -o ../clinic/requirements.txt
 
@@ -138,6 +145,11 @@ $(VENV)/.messages: $(VENV)/.environment $(MESSAGES)
 
 $(VENV)/.package: $(VENV)/.environment setup.py setup.cfg package.xml
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.fleet: requirements/fleet.txt $(VENV)/.environment
+	@echo 'fleet-setup: installing Dask, pyarrow and the rest (about 500 MB on disk, once)'
+	$(PIP) install $(LOCKED) -r requirements/fleet.txt
 	@touch $@
 
 .venv-train/.environment: training/requirements.txt

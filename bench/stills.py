@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.offline.run_folder import Writers
+from stroke_side_monitor.offline.sources import Source
 from stroke_side_monitor.offline.tasks import Options, Worker, number
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.light_mediapipe import face_mesh
@@ -50,7 +51,7 @@ def of_files(paths: Sequence[Path]) -> dict[str, float]:
     """With files: every way reads the picture, and `assess` writes its results; else as above."""
     options = Options(False, None, None, PipelineSettings())
     worker = Worker(options)
-    tasks = dict(zip(paths, number(inputs.find(paths)), strict=True))
+    tasks = dict(zip(paths, number(map(Source, inputs.find(paths))), strict=True))
     with tempfile.TemporaryDirectory() as folder, Writers(Path(folder)) as writers, \
             closing(StillFaceFinder()) as finder, _bare_mesh() as bare:
         return _compare(paths, {

@@ -10,7 +10,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment.norms import NormsError
-from stroke_side_monitor.offline import executors, inputs
+from stroke_side_monitor.offline import executors, sources
 from stroke_side_monitor.offline.isolation import StartError
 from stroke_side_monitor.offline.run_folder import RunError, RunFolder, describe, why_not_into
+from stroke_side_monitor.offline.sources import SourceError
 from stroke_side_monitor.offline.tasks import Options, Result, Task, number
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import PipelineSettings, parameters
@@ -33,37 +34,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An interrupted run returns 128 and the number of the signal, as shells do.
     """
     parsed = _parse(arguments)
-    refusal = why_not_into(parsed.out, parsed.inputs)
+    refusal = why_not_into(parsed.out, sources.local(parsed.inputs))
     if refusal:
         print(f'assess: {refusal}', file=sys.stderr)
         return 2
     options = Options(
         parsed.per == 'frame', parsed.topic,
         parsed.out / 'overlay' if parsed.overlay else None, parsed.settings, parsed.model,
-        parsed.norms)
+        parsed.norms, int(parsed.memory * 1e9))
     try:
-        tasks = number(inputs.find(parsed.inputs))
+        tasks = number(sources.find(parsed.inputs))
         with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume) as folder:
-            stopped_by = _run(folder, options, parsed.jobs, len(tasks))
+            stopped_by = _run(folder, options, lambda left: _results(left, options, parsed),
+                              len(tasks))
             if stopped_by:
                 kept = f'{folder.done} of {len(tasks)} inputs are kept in {parsed.out}; the same ' \
                        'command with --resume continues' if folder.done else 'nothing was written'
                 print(f'assess: interrupted; {kept}', file=sys.stderr)
                 return 128 + stopped_by
-    except (ModelError, NormsError, RunError, StartError, resources.ResourceMissingError) as error:
+    except (ModelError, NormsError, RunError, SourceError, StartError,
+            resources.ResourceMissingError) as error:
         print(f'assess: {error}', file=sys.stderr)
         return 2
     print(f'{len(tasks)} inputs, {folder.failed} could not be assessed; results in {parsed.out}')
     return 1 if folder.failed else 0
 
 
-def _run(folder: RunFolder, options: Options, jobs: int, total: int) -> int:
+def _run(folder: RunFolder, options: Options,
+         executor: Callable[[Sequence[Task]], Generator[Result, None, None]], total: int) -> int:
     """Run what remains and write the results; the number of the signal that stopped it, or 0."""
     if options.overlay_folder:
         options.overlay_folder.mkdir(exist_ok=True)
     with _noting_signals() as noted:
         try:
-            with closing(_results(folder.remaining, options, jobs)) as results:
+            with closing(executor(folder.remaining)) as results:
                 for result in tqdm(results, total=total, initial=folder.done, unit='input',
                                    disable=None):
                     _keep(folder, result)
@@ -80,11 +84,23 @@ def _keep(folder: RunFolder, result: Result) -> None:
         tqdm.write(f'assess: {folder.name_of(result)}: {result.error}', file=sys.stderr)
 
 
-def _results(tasks: Sequence[Task], options: Options, jobs: int
+def _results(tasks: Sequence[Task], options: Options, parsed: argparse.Namespace
              ) -> Generator[Result, None, None]:
-    if jobs == 1:
+    if parsed.scheduler:
+        return _on_dask(tasks, options, parsed.scheduler, parsed.jobs)
+    if parsed.jobs == 1:
         return executors.in_process(tasks, options)
-    return executors.in_processes(tasks, options, jobs)
+    return executors.in_processes(tasks, options, parsed.jobs)
+
+
+def _on_dask(tasks: Sequence[Task], options: Options, address: str, jobs: int
+             ) -> Generator[Result, None, None]:
+    try:
+        from stroke_side_monitor.offline import on_dask
+    except ImportError as error:
+        raise StartError(f'--scheduler needs Dask ({error}); make fleet-setup, or pip install -r '
+                         'requirements/fleet.txt') from error
+    return on_dask.results(tasks, options, address, jobs)
 
 
 class _Signals(threading.Event):
@@ -118,8 +134,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='assess', description='Assess facial asymmetry on pictures, videos and rosbag2 '
         'recordings. Left and right are the patient\'s own. A measurement aid, not a diagnosis.')
-    parser.add_argument('inputs', nargs='+', type=Path, metavar='INPUT',
-                        help='picture, video, rosbag2 folder or .mcap, or a folder of them')
+    parser.add_argument('inputs', nargs='+', metavar='INPUT',
+                        help='picture, video, rosbag2 folder or .mcap, a folder of them, a glob, a '
+                        'URL, or a manifest (.csv, .parquet; docs/fleet.md)')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR',
                         help='where assessments.jsonl, asymmetry.csv and summary.csv go')
     parser.add_argument('--per', choices=('second', 'frame'), default='second',
@@ -133,6 +150,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                         help='also write annotated pictures to DIR/overlay')
     parser.add_argument('--jobs', type=_positive, default=1, metavar='N',
                         help='processes to use (default 1)')
+    parser.add_argument('--memory', type=_gigabytes, default=4.0, metavar='GB',
+                        help='what one worker process may ask for (default %(default)s)')
+    parser.add_argument('--scheduler', metavar='ADDRESS',
+                        help='run on Dask workers: tcp://HOST:PORT of a `dask scheduler`, or '
+                        '"local" for --jobs workers on this machine (docs/fleet.md)')
     parser.add_argument('--resume', action='store_true',
                         help='carry on with what an interrupted run has left in DIR, if anything')
     parser.add_argument('--min-interocular', type=float, metavar='PX',
@@ -155,6 +177,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     except parameters.ParameterError as error:
         parser.error(str(error))
     return parsed
+
+
+def _gigabytes(text: str) -> float:
+    number = float(text)
+    if not 0.5 <= number <= 1000:
+        raise argparse.ArgumentTypeError('must be 0.5 to 1000')
+    return number
 
 
 def _assignment(text: str) -> tuple[str, str]:

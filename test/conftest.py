@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,18 @@ def shared() -> Path:
     reason = (f'the photographs are not there: {folder}/data is no folder; '
               'set STROKE_SIDE_SHARED to the folder that holds data/ and weights/')
     if os.environ.get('STROKE_SIDE_REQUIRE_SHARED') == '1':
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope='session')
+def fleet() -> None:
+    """Dask, fsspec and pyarrow are installed; skipped without them unless they are required."""
+    missing = [name for name in ('distributed', 'fsspec', 'pyarrow') if find_spec(name) is None]
+    if not missing:
+        return
+    reason = f'{", ".join(missing)} not installed; run "make fleet-setup"'
+    if os.environ.get('STROKE_SIDE_REQUIRE_FLEET') == '1':
         pytest.fail(reason)
     pytest.skip(reason)
 

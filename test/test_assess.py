@@ -391,9 +391,9 @@ def test_an_interrupt_that_python_swallows_still_ends_the_run(
         pictures, tmp_path, capsys, monkeypatch):
     look = tasks.Worker._picture
 
-    def interrupted_look(worker, index, path):
+    def interrupted_look(worker, *arguments):
         FallsIntoACallback()
-        return look(worker, index, path)
+        return look(worker, *arguments)
 
     monkeypatch.setattr(tasks.Worker, '_picture', interrupted_look)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -409,9 +409,9 @@ def test_an_interrupt_that_python_swallows_still_ends_the_run(
 def test_a_background_run_does_not_hear_an_interrupt(pictures, tmp_path, monkeypatch):
     look = tasks.Worker._picture
 
-    def interrupted_look(worker, index, path):
+    def interrupted_look(worker, *arguments):
         signal.raise_signal(signal.SIGINT)
-        return look(worker, index, path)
+        return look(worker, *arguments)
 
     monkeypatch.setattr(tasks.Worker, '_picture', interrupted_look)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

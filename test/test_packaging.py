@@ -28,7 +28,8 @@ MODULES = sorted(PACKAGE.rglob('*.py'))
 DISTRIBUTIONS = {'ai_edge_litert': 'ai-edge-litert', 'cv2': 'opencv-python-headless',
                  'yaml': 'pyyaml'}
 # Imported where present, done without where not; why: docs/dependencies.md
-OPTIONAL = {'keras', 'psutil', 'skimage', 'tensorflow', 'tflite_runtime'}
+OPTIONAL = {'distributed', 'fsspec', 'keras', 'psutil', 'pyarrow', 'skimage', 'tensorflow',
+            'tflite_runtime'}
 
 
 def imported(path: Path) -> set[str]:
@@ -159,7 +160,7 @@ def test_messages_declare_what_they_use():
     assert used - {'stroke_side_msgs'} <= depends(ROOT / 'stroke_side_msgs' / 'package.xml')
 
 
-@pytest.mark.parametrize('lock', ['runtime.txt', 'dev.txt', 'jazzy.txt', 'build.txt'])
+@pytest.mark.parametrize('lock', ['runtime.txt', 'dev.txt', 'jazzy.txt', 'build.txt', 'fleet.txt'])
 def test_every_pin_is_exact_and_hashed(lock):
     entries = re.split(r'\n(?=[a-z])', (ROOT / 'requirements' / lock).read_text().strip())
     assert entries
@@ -186,7 +187,7 @@ def test_jazzy_has_the_tools_of_kilted_in_the_same_versions():
     assert {name: pins[0][name] for name in tools} == {name: pins[1][name] for name in tools}
 
 
-@pytest.mark.parametrize('source', ['runtime.in', 'dev.in', 'jazzy.in'])
+@pytest.mark.parametrize('source', ['runtime.in', 'dev.in', 'jazzy.in', 'fleet.in'])
 def test_every_dependency_has_its_reason(source):
     reasons = (ROOT / 'docs' / 'dependencies.md').read_text()
     for name in re.findall(r'(?m)^([a-z][\w-]*)', (ROOT / 'requirements' / source).read_text()):

@@ -6,9 +6,9 @@ It never looks into a task nor its result, and never holds more of them than are
 from __future__ import annotations
 
 import queue
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stroke_side_monitor.offline.isolation import Isolated
@@ -42,8 +42,9 @@ def in_processes(tasks: Sequence[Task], options: Options, jobs: int
 
     with ThreadPoolExecutor(jobs) as threads:
         try:
-            for future in as_done(([task] for task in largest_first(tasks)),
-                                  lambda chunk: threads.submit(work, chunk), lambda: 2 * jobs):
+            waiting = deque([task] for task in largest_first(tasks))
+            for _, future in as_done(waiting, lambda chunk: threads.submit(work, chunk),
+                                     lambda: 2 * jobs):
                 yield from future.result()
         finally:
             for worker in workers:
@@ -58,20 +59,26 @@ def largest_first(tasks: Iterable[Task]) -> list[Task]:
     return sorted(tasks, key=lambda task: -task.size)
 
 
-def as_done(chunks: Iterator[list[Task]], submit: Callable[[list[Task]], Any],
-            window: Callable[[], int]) -> Iterator[Future[list[Result]]]:
+def as_done(waiting: deque[list[Task]], submit: Callable[[list[Task]], Any],
+            window: Callable[[], int]) -> Iterator[tuple[list[Task], Any]]:
     """Submit chunk after chunk, never more than window() at a time, and yield what is done.
 
     Args:
+        waiting: emptied from the left; what is put back between two yields is submitted, too.
         submit: gives a future that has add_done_callback.
+
+    Yields:
+        A chunk and its future, which has a result or an exception.
     """
-    done: queue.SimpleQueue[Future[list[Result]]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[list[Task], Any]] = queue.SimpleQueue()
+
+    def start(chunk: list[Task]) -> None:
+        submit(chunk).add_done_callback(lambda future: done.put((chunk, future)))
+
     under_way = 0
-    while True:
-        for chunk in islice(chunks, max(window() - under_way, 0)):
-            submit(chunk).add_done_callback(done.put)
+    while waiting or under_way:
+        for _ in range(min(max(window() - under_way, 0), len(waiting))):
+            start(waiting.popleft())
             under_way += 1
-        if not under_way:
-            return
         yield done.get()
         under_way -= 1

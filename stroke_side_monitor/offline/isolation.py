@@ -6,14 +6,17 @@ It never reads results and never decides what is run next. `python -m` this modu
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from stroke_side_monitor.offline import records, tasks
 from stroke_side_monitor.offline.tasks import Options, Result, Task
@@ -30,9 +33,13 @@ class StartError(RuntimeError):
 class Isolated:
     """One process that assesses what it is given, one input after the other."""
 
-    def __init__(self, options: Options) -> None:
-        """Nothing is started before the first input."""
-        self._options = options
+    def __init__(self, options: Options, scratch: Path | None = None) -> None:
+        """Nothing is started before the first input.
+
+        Args:
+            scratch: below this folder the process keeps what it fetches; None: the machine's own.
+        """
+        self._options, self._scratch = options, scratch
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection
         self._closed = threading.Event()
@@ -63,9 +70,12 @@ class Isolated:
             if self._closed.is_set():
                 break
             self._pipe, theirs = Pipe()
+            self._folder = tempfile.TemporaryDirectory(
+                prefix='assess-', dir=self._scratch, ignore_cleanup_errors=True)
             self._process = subprocess.Popen(
                 [sys.executable, '-m', __name__, str(theirs.fileno())],
-                stdin=subprocess.PIPE, pass_fds=[theirs.fileno()])
+                stdin=subprocess.PIPE, pass_fds=[theirs.fileno()],
+                env={**os.environ, 'TMPDIR': self._folder.name})
             theirs.close()
             if self._closed.is_set():
                 self._process.kill()
@@ -87,6 +97,7 @@ class Isolated:
         self._pipe.close()
         assert process.stdin is not None
         process.stdin.close()
+        self._folder.cleanup()  # what it had fetched, too
         return signal.Signals(-code).name if code < 0 else f'status {code}'
 
     def kill(self) -> None:
@@ -104,8 +115,11 @@ class Isolated:
 
 
 def _serve(pipe: Connection) -> None:
+    options: Options = pipe.recv()
+    if options.memory_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (options.memory_bytes, options.memory_bytes))
     try:
-        worker = tasks.Worker(pipe.recv())
+        worker = tasks.Worker(options)
     except Exception as error:  # noqa: BLE001 - told to whoever started this process
         pipe.send(str(error) or type(error).__name__)
         return

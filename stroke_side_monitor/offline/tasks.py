@@ -19,15 +19,20 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor import overlay
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import inputs, records
+from stroke_side_monitor.offline import inputs, records, sources
 from stroke_side_monitor.offline.inputs import Cue, Frame, Input, InputError, Kind
 from stroke_side_monitor.offline.records import Record
-from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
+from stroke_side_monitor.offline.sources import Source, SourceError
+from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings, parameters
 
 
 @dataclass(frozen=True)
 class Options:
-    """How every input of a run is assessed; model_path, norms_path: None for those shipped."""
+    """How every input of a run is assessed.
+
+    model_path, norms_path: None for those shipped. memory_bytes: what one worker process may ask
+    for; None: as much as there is.
+    """
 
     per_frame: bool
     topic: str | None
@@ -35,6 +40,7 @@ class Options:
     settings: PipelineSettings
     model_path: Path | None = None
     norms_path: Path | None = None
+    memory_bytes: int | None = None
 
 
 class Task(NamedTuple):
@@ -45,7 +51,7 @@ class Task(NamedTuple):
     """
 
     place: int
-    found: Input
+    source: Source
     name: str
     nth: int
     size: int
@@ -60,13 +66,14 @@ class Result(NamedTuple):
     error: str
 
 
-def number(found: Iterable[Input]) -> list[Task]:
+def number(sources: Iterable[Source]) -> list[Task]:
     """The tasks of these inputs, in their order."""
     seen: Counter[str] = Counter()
     tasks = []
-    for index, one in enumerate(found):
-        name = writable(one.path)
-        tasks.append(Task(index, one, name, seen[name], *_size_and_time(one.path)))
+    for place, source in enumerate(sources):
+        name = source.url or writable(source.found.path)
+        size, changed_ns = (0, 0) if source.url else _size_and_time(source.found.path)
+        tasks.append(Task(place, source, name, seen[name], source.size or size, changed_ns))
         seen[name] += 1
     return tasks
 
@@ -101,12 +108,11 @@ class Worker:
             ModelError, NormsError, ResourceMissingError: one line saying what is wrong.
         """
         self._options = options
-        self._stills = self._pipeline(video=False)
+        self._stills = {options.settings: self._pipeline(options.settings, video=False)}
 
-    def _pipeline(self, *, video: bool) -> Pipeline:
-        chosen = self._options
-        return Pipeline(chosen.settings, video=video, norms_path=chosen.norms_path,
-                        model_path=chosen.model_path)
+    def _pipeline(self, settings: PipelineSettings, *, video: bool) -> Pipeline:
+        return Pipeline(settings, video=video, norms_path=self._options.norms_path,
+                        model_path=self._options.model_path)
 
     def result(self, task: Task) -> Result:
         """What becomes of one input; an error when it cannot be assessed."""
@@ -114,42 +120,51 @@ class Worker:
 
     def records(self, task: Task) -> list[Record]:
         """The records of one input; a single one with `error` when it cannot be assessed."""
-        index, found = task.place, task.found
-        path = task.name
         try:
-            if found.kind is Kind.PICTURE:
-                return [self._picture(index, found.path)]
-            if found.kind is Kind.VIDEO:
-                return self._stream(index, path, inputs.read_video(found.path))
-            if found.kind is Kind.BAG:
-                return self._stream(index, path, inputs.read_bag(found.path, self._options.topic))
-        except InputError as error:
-            return [records.from_error(path, str(error))]
+            with sources.fetched(task.source.found, task.source.url) as found:
+                return self._assess(task, found)
+        except (InputError, SourceError) as error:
+            return [records.from_error(task.name, str(error))]
         except Exception as error:  # noqa: BLE001 - an input costs itself; its record says why
             what = ' '.join(f'{type(error).__name__}: {error}'.split())[:300]
-            return [records.from_error(path, f'cannot be read or assessed ({what}); if other '
-                                             'programs read it, please report')]
-        return [records.from_error(path, found.problem)]
+            return [records.from_error(
+                task.name, f'cannot be read or assessed ({what}); if other programs read it, '
+                'please report')]
 
-    def _picture(self, index: int, path: Path) -> Record:
+    def _assess(self, task: Task, found: Input) -> list[Record]:
+        settings = parameters.changed(self._options.settings, dict(task.source.changes))
+        if found.kind is Kind.PICTURE:
+            return [self._picture(task, found.path, settings)]
+        if found.kind is Kind.VIDEO:
+            return self._stream(task, inputs.read_video(found.path), settings)
+        if found.kind is Kind.BAG:
+            topic = task.source.topic or self._options.topic
+            return self._stream(task, inputs.read_bag(found.path, topic), settings)
+        return [records.from_error(task.name, found.problem)]
+
+    def _picture(self, task: Task, path: Path, settings: PipelineSettings) -> Record:
         rgb = inputs.read_picture(path)
-        assessment = self._stills.assess(rgb, 0.0)
-        name = writable(path)
-        self._draw(f'{index:05d}_{Path(name).stem}', rgb, assessment)
-        return records.from_assessment(name, assessment)
+        if settings not in self._stills:
+            if len(self._stills) == _MOST_STILLS:
+                self._stills.popitem()[1].close()
+            self._stills[settings] = self._pipeline(settings, video=False)
+        assessment = self._stills[settings].assess(rgb, 0.0)
+        self._draw(f'{task.place:05d}_{_stem(task)}', rgb, assessment, settings)
+        return records.from_assessment(task.name, assessment)
 
-    def _stream(self, index: int, path: str, stream: Iterator[Frame | Cue]) -> list[Record]:
-        pipeline = self._pipeline(video=True)
+    def _stream(self, task: Task, stream: Iterator[Frame | Cue], settings: PipelineSettings
+                ) -> list[Record]:
+        pipeline = self._pipeline(settings, video=True)
         try:
-            return list(self._stream_records(index, path, stream, pipeline))
+            return list(self._stream_records(task, stream, pipeline))
         finally:
             pipeline.close()
 
-    def _stream_records(self, index: int, path: str, stream: Iterator[Frame | Cue],
-                        pipeline: Pipeline) -> Iterator[Record]:
+    def _stream_records(self, task: Task, stream: Iterator[Frame | Cue], pipeline: Pipeline
+                        ) -> Iterator[Record]:
         second: list[Record] = []
         last_s = -np.inf
-        for item in inputs.without_late(stream, self._options.settings.jump_back_s):
+        for item in inputs.without_late(stream, pipeline.settings.jump_back_s):
             if isinstance(item, Cue):
                 pipeline.cue(item.exercise, item.start, item.stamp_s, item.hold_s)
                 continue
@@ -162,9 +177,9 @@ class Worker:
             assessment = pipeline.lost(item.stamp_s, records.UNDECODABLE) if item.rgb is None \
                 else pipeline.assess(item.rgb, item.stamp_s)
             if not second and item.rgb is not None:
-                self._draw(f'{index:05d}_{Path(path).stem}_{item.stamp_s:.3f}', item.rgb,
-                           assessment)
-            second.append(records.from_assessment(path, assessment))
+                self._draw(f'{task.place:05d}_{_stem(task)}_{item.stamp_s:.3f}', item.rgb,
+                           assessment, pipeline.settings)
+            second.append(records.from_assessment(task.name, assessment))
         if not second:
             raise InputError('holds no frame on that topic')
         if pipeline.finish():  # an exercise open to the end counts, from the last second on
@@ -176,13 +191,22 @@ class Worker:
     def _finish(self, second: Sequence[Record]) -> Sequence[Record]:
         return second if self._options.per_frame else [records.summarise_second(second)]
 
-    def _draw(self, name: str, rgb: NDArray[np.uint8], assessment: Assessment) -> None:
+    def _draw(self, name: str, rgb: NDArray[np.uint8], assessment: Assessment,
+              settings: PipelineSettings) -> None:
         folder = self._options.overlay_folder
         if folder is None:
             return
-        drawn = overlay.draw_received(rgb, assessment, self._options.settings)
+        drawn = overlay.draw_received(rgb, assessment, settings)
         done, data = cv2.imencode('.jpg', cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         assert done
         partial = folder / f'.{name}.partial'
         partial.write_bytes(data.tobytes())
         os.replace(partial, folder / f'{name}.jpg')
+
+
+# A manifest may say of each camera how it hangs; more kinds than this are made anew.
+_MOST_STILLS = 8
+
+
+def _stem(task: Task) -> str:
+    return Path(task.name).stem

@@ -151,9 +151,9 @@ def refusals(values: Mapping[str, Value], table: Mapping[str, Parameter] = BY_NA
     return tuple(line for line in (*single, *pairs) if line)
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """'; did you mean ...?', or '' where nothing is near."""
-    near = difflib.get_close_matches(name, list(names), 1)
+def nearest(name: str, names: Iterable[str], alike: float = 0.6) -> str:
+    """'; did you mean ...?', or '' where nothing is as near as `alike`, 0 to 1."""
+    near = difflib.get_close_matches(name, list(names), 1, alike)
     return f'; did you mean {near[0]}?' if near else ''
 
 

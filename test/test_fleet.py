@@ -1,0 +1,321 @@
+"""`assess` on Dask workers, from manifests and URLs: the answers of one process, whatever dies."""
+
+import contextlib
+import csv
+import functools
+import http.server
+import json
+import os
+import re
+import signal
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+import cv2
+import pytest
+
+from stroke_side_monitor import assess
+from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.portrait import portrait
+from stroke_side_monitor.simulation.recording import write_bag, write_video
+from stroke_side_monitor.simulation.session import Session, SessionPlan
+from stroke_side_monitor.simulation.still import simulate_still
+
+pytestmark = pytest.mark.usefixtures('fleet')
+
+PLAN = SessionPlan(exercises=(), first_rest_s=2.0, rest_s=1.0, fps=10.0, head_motion=0.3,
+                   camera=0.3)
+FILES = ('assessments.jsonl', 'asymmetry.csv', 'summary.csv', 'run.json')
+JOURNAL = '.assess.journal'
+
+
+def run(*arguments):
+    return assess.main([str(argument) for argument in arguments])
+
+
+def lines(out):
+    return [json.loads(line) for line in (out / 'assessments.jsonl').read_text().splitlines()]
+
+
+def sides(out):
+    return {record['input'].rstrip('/').rsplit('/', 1)[-1]: record.get('side', 'error')
+            for record in lines(out)}
+
+
+def assert_same(one, other):
+    for name in FILES:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.fixture(scope='module')
+def patient(astronaut):
+    return portrait(astronaut, 'astronaut')
+
+
+@pytest.fixture(scope='module')
+def inputs(patient, tmp_path_factory):
+    """left.jpg, right.png, session.mp4, a bag and a damaged picture."""
+    folder = tmp_path_factory.mktemp('fleet') / 'inputs'
+    folder.mkdir()
+    framed = patient.framed(640, 480, 110.0)
+    for side, name in ((Side.LEFT, 'left.jpg'), (Side.RIGHT, 'right.png')):
+        rgb, _ = simulate_still(framed, Palsy.of(side, 1.0, 'central'), 'smile')
+        cv2.imwrite(str(folder / name), rgb[:, :, ::-1])
+    (folder / 'damaged.png').write_bytes(b'\x89PNG\r\n\x1a\n')
+    session = Session(patient, Palsy.of(Side.RIGHT, 0.9, 'central'), PLAN, seed=2)
+    write_video(session, folder / 'session.mp4')
+    write_bag(session, folder / 'bag')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def undisturbed(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp('undisturbed')
+    assert run(inputs, '--out', out) == 1
+    return out
+
+
+# Dask
+
+
+def test_a_local_cluster_gives_the_same_bytes(inputs, undisturbed, tmp_path, capsys):
+    assert run(inputs, '--out', tmp_path / 'out', '--scheduler', 'local', '--jobs', 2) == 1
+    assert_same(tmp_path / 'out', undisturbed)
+    assert 'dashboard: http://127.0.0.1:' in capsys.readouterr().err
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """A scheduler and workers as an operator starts them, each in a process group of its own."""
+
+    def __init__(self, start_process, folder):
+        self._start, self._folder = start_process, folder
+        self.address = f'tcp://127.0.0.1:{free_port()}'
+
+    def scheduler(self):
+        return self._start('-m', 'distributed.cli.dask_scheduler', '--host', self.address,
+                           '--no-dashboard')
+
+    def worker(self):
+        return self._start('-m', 'distributed.cli.dask_worker', self.address, '--host',
+                           '127.0.0.1', '--nthreads', '1', '--no-dashboard',
+                           '--local-directory', str(self._folder))
+
+    def assess(self, *arguments):
+        return self._start('-m', 'stroke_side_monitor.assess', *map(str, arguments),
+                           '--scheduler', self.address)
+
+
+@pytest.fixture
+def cluster(start_process, tmp_path):
+    return Cluster(start_process, tmp_path / 'scratch')
+
+
+def wait_for_results(out, process, count):
+    journal = out / JOURNAL
+    while not journal.exists() or journal.read_bytes().count(b'\n') <= count:
+        assert process.poll() is None
+
+
+def end(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def many(inputs, tmp_path):
+    folder = tmp_path / 'many'
+    folder.mkdir()
+    for index in range(50):
+        os.link(inputs / ('left.jpg' if index % 2 else 'right.png'),
+                folder / f'{index:02d}.{"jpg" if index % 2 else "png"}')
+    for index in range(3):
+        os.link(inputs / 'session.mp4', folder / f'{index}.mp4')
+    return folder
+
+
+def test_nothing_is_lost_or_doubled_when_everything_dies_in_turn(many, cluster, tmp_path):
+    out = tmp_path / 'out'
+    scheduler = cluster.scheduler()
+    doomed, _ = cluster.worker(), cluster.worker()
+    command = (many, '--out', out)
+    client = cluster.assess(*command)
+    wait_for_results(out, client, 1)
+    end(doomed)  # for good, with its nanny
+    wait_for_results(out, client, 2)
+    end(client)
+    kept = (out / JOURNAL).read_bytes().count(b'\n') - 1
+    assert 2 <= kept < 53
+    client = cluster.assess(*command, '--resume')
+    wait_for_results(out, client, kept + 1)
+    end(scheduler)
+    cluster.scheduler()  # at the same address; its worker ended with the first
+    cluster.worker()
+    assert client.wait() == 0
+    run(many, '--out', tmp_path / 'undisturbed', '--jobs', 2)
+    assert_same(out, tmp_path / 'undisturbed')
+    assert [record['input'] for record in lines(out) if 'mp4' not in record['input']] == [
+        str(path) for path in sorted(many.glob('[0-9][0-9].*'))]
+
+
+def readers(path):
+    found = set()
+    for entry in Path('/proc').glob('[0-9]*/fd/*'):
+        with contextlib.suppress(OSError):
+            if os.readlink(entry) == str(path):
+                found.add(int(entry.parts[2]))
+    return found - {os.getpid()}
+
+
+def test_an_input_that_kills_its_worker_twice_is_an_error_and_the_workers_live(
+        inputs, cluster, tmp_path):
+    folder = tmp_path / 'poisoned'
+    folder.mkdir()
+    os.link(inputs / 'left.jpg', folder / 'left.jpg')
+    poison = folder / 'poison.png'
+    os.mkfifo(poison)
+    cluster.scheduler()
+    worker = cluster.worker()
+    client = cluster.assess(folder, '--out', tmp_path / 'out')
+    held, killed = os.open(poison, os.O_RDWR), set()
+    while len(killed) < 2:
+        assert client.poll() is None
+        for pid in readers(poison) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+    assert client.wait() == 1
+    os.close(held)
+    assert sides(tmp_path / 'out') == {'left.jpg': 'left', 'poison.png': 'error'}
+    assert worker.poll() is None
+
+
+def test_a_worker_of_another_version_is_refused(
+        inputs, cluster, tmp_path, start_process, capfd):
+    """Answers of two versions in one run would be nobody's."""
+    old = tmp_path / 'old' / 'stroke_side_monitor'
+    package = Path(assess.__file__).parent
+    old.mkdir(parents=True)
+    for entry in package.iterdir():
+        if entry.name != '__init__.py':
+            (old / entry.name).symlink_to(entry)
+    (old / '__init__.py').write_text((package / '__init__.py').read_text().replace(
+        '__version__ = ', "__version__ = '0.0.9'  # "))
+    for name in ('config', 'models', 'setup.py', 'package.xml'):
+        (tmp_path / 'old' / name).symlink_to(package.parent / name)
+    cluster.scheduler()
+    start_process('-c', f'import sys; sys.path.insert(0, {str(old.parent)!r}); '
+                  'from distributed.cli.dask_worker import main; main()', cluster.address,
+                  '--host', '127.0.0.1', '--nthreads', '1', '--no-dashboard',
+                  '--local-directory', str(tmp_path / 'scratch'))
+    assert cluster.assess(inputs, '--out', tmp_path / 'out').wait() == 2
+    assert 'has another stroke_side_monitor than this command' in capfd.readouterr().err
+    assert not (tmp_path / 'out' / 'summary.csv').exists()
+
+
+def test_no_scheduler_is_said_in_one_line(inputs, tmp_path, capsys, monkeypatch):
+    from stroke_side_monitor.offline import on_dask
+    monkeypatch.setattr(on_dask, '_CONNECT_S', 1)
+    address = f'tcp://127.0.0.1:{free_port()}'
+    assert run(inputs, '--out', tmp_path / 'out', '--scheduler', address) == 2
+    assert f'no Dask scheduler answers at {address}' in capsys.readouterr().err
+
+
+def test_an_input_gets_no_more_memory_than_allowed(tmp_path, capsys):
+    import numpy as np
+    cv2.imwrite(str(tmp_path / 'large.png'), np.zeros((15000, 15000, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / 'small.png'), np.zeros((100, 100, 3), np.uint8))
+    assert run(tmp_path / 'large.png', tmp_path / 'small.png', '--out', tmp_path / 'out',
+               '--jobs', 2, '--memory', 1) == 1
+    assert sides(tmp_path / 'out') == {'large.png': 'error', 'small.png': 'unknown'}
+    assert re.search('memory|allocat', capsys.readouterr().err)
+
+
+# Sources
+
+
+@pytest.fixture
+def served(inputs):
+    """The folder over http."""
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(inputs))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.mark.parametrize('how', [(), ('--jobs', 2), ('--scheduler', 'local')])
+def test_urls_are_fetched_assessed_and_removed(served, undisturbed, tmp_path, monkeypatch, how):
+    scratch = tmp_path / 'scratch'
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(scratch))
+    monkeypatch.setenv('TMPDIR', str(scratch))
+    given = [f'{served}/left.jpg', f'{served}/session.mp4', f'{served}/absent.png']
+    assert run(*given, '--out', tmp_path / 'out', *how) == 1
+    records = lines(tmp_path / 'out')
+    assert {record['input'] for record in records} == set(given)
+    assert 'cannot be fetched (FileNotFoundError' in records[-1]['error']
+    before = {Path(record['input']).name: record for record in lines(undisturbed)}
+    after = {Path(record['input']).name: record for record in records}
+    for name in ('left.jpg', 'session.mp4'):
+        assert {**after[name], 'input': ''} == {**before[name], 'input': ''}
+    assert list(scratch.rglob('*.mp4')) == []
+
+
+def test_a_folder_of_urls_is_listed_with_its_bags(served, undisturbed, tmp_path):
+    assert run(f'{served}/', '--out', tmp_path / 'out') == 1
+    assert sides(tmp_path / 'out') == sides(undisturbed)
+    assert run(f'{served}/*.jpg', '--out', tmp_path / 'globbed') == 0
+    assert sides(tmp_path / 'globbed') == {'left.jpg': 'left'}
+
+
+def test_globs_are_expanded(inputs, tmp_path):
+    assert run(inputs / '*t.*g', tmp_path / '*.none', '--out', tmp_path / 'out') == 1
+    assert sides(tmp_path / 'out') == {'left.jpg': 'left', 'right.png': 'right', '*.none': 'error'}
+
+
+@pytest.mark.parametrize('kind', ['csv', 'semicolons', 'parquet'])
+def test_a_manifest_says_how_each_camera_hangs(inputs, tmp_path, kind):
+    rows = [{'input': 'left.jpg', 'input_mirrored': 'true', 'robot': 'a', 'size': '1'},
+            {'input': str(inputs / 'right.png'), 'input_mirrored': '', 'robot': 'b', 'size': ''},
+            {'input': 'ba*', 'input_mirrored': 'false', 'robot': 'b', 'size': ''}]
+    manifest = inputs.parent / f'manifest.{"parquet" if kind == "parquet" else "csv"}'
+    for row in rows:
+        row['input'] = row['input'] if row['input'][0] == '/' else f'inputs/{row["input"]}'
+    if kind == 'parquet':
+        import pyarrow
+        from pyarrow import parquet
+        parquet.write_table(pyarrow.Table.from_pylist(rows), manifest)
+    else:
+        with manifest.open('w', newline='') as file:
+            writer = csv.DictWriter(file, list(rows[0]),
+                                    delimiter=';' if kind == 'semicolons' else ',')
+            writer.writeheader()
+            writer.writerows(rows)
+    assert run(manifest, '--out', tmp_path / 'out') == 0
+    assert sides(tmp_path / 'out') == {'left.jpg': 'right', 'right.png': 'right', 'bag': 'right'}
+
+
+@pytest.mark.parametrize(('text', 'why'), [
+    ('path\nleft.jpg\n', 'has no column "input"; its columns are path'),
+    ('input,input_mirored\nleft.jpg,true\n', 'did you mean input_mirrored?'),
+    ('input,mouth_on\nleft.jpg,wide\n', "row 1: mouth_on: 'wide' is not a double"),
+    ('input,size\nleft.jpg,big\n', 'row 1'), ('input\n\nleft.jpg\n""\n', 'names no input'),
+    ('input\n\xff\n', 'save it as CSV in UTF-8')])
+def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path, capsys, text, why):
+    (tmp_path / 'manifest.csv').write_bytes(text.encode('latin-1'))
+    assert run(tmp_path / 'manifest.csv', '--out', tmp_path / 'out') == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
