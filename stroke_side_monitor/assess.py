@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment.norms import NormsError
-from stroke_side_monitor.offline import executors, sources
+from stroke_side_monitor.offline import dataset, executors, sources
 from stroke_side_monitor.offline.isolation import StartError
 from stroke_side_monitor.offline.run_folder import RunError, RunFolder, describe, why_not_into
 from stroke_side_monitor.offline.sources import SourceError
@@ -29,12 +29,13 @@ from stroke_side_monitor.pipeline import PipelineSettings, parameters
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point. Returns 0, 1 when any input could not be assessed, 2 when nothing was begun.
+    """Entry point. Returns 0, 1 when any input could not be assessed, 2 when none can be.
 
     An interrupted run returns 128 and the number of the signal, as shells do.
     """
     parsed = _parse(arguments)
-    refusal = why_not_into(parsed.out, sources.local(parsed.inputs))
+    refusal = why_not_into(parsed.out, sources.local(parsed.inputs)) or (
+        dataset.missing() if parsed.format == 'parquet' else '')
     if refusal:
         print(f'assess: {refusal}', file=sys.stderr)
         return 2
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tasks = number(sources.find(parsed.inputs))
         with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume) as folder:
             stopped_by = _run(folder, options, lambda left: _results(left, options, parsed),
-                              len(tasks))
+                              len(tasks), parquet=parsed.format == 'parquet')
             if stopped_by:
                 kept = f'{folder.done} of {len(tasks)} inputs are kept in {parsed.out}; the same ' \
                        'command with --resume continues' if folder.done else 'nothing was written'
@@ -56,12 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             resources.ResourceMissingError) as error:
         print(f'assess: {error}', file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f'assess: {parsed.out} cannot be written ({error.strerror or error}); mend that and '
+              'carry on with --resume', file=sys.stderr)
+        return 2
     print(f'{len(tasks)} inputs, {folder.failed} could not be assessed; results in {parsed.out}')
     return 1 if folder.failed else 0
 
 
 def _run(folder: RunFolder, options: Options,
-         executor: Callable[[Sequence[Task]], Generator[Result, None, None]], total: int) -> int:
+         executor: Callable[[Sequence[Task]], Generator[Result, None, None]], total: int, *,
+         parquet: bool) -> int:
     """Run what remains and write the results; the number of the signal that stopped it, or 0."""
     if options.overlay_folder:
         options.overlay_folder.mkdir(exist_ok=True)
@@ -73,7 +79,7 @@ def _run(folder: RunFolder, options: Options,
                     _keep(folder, result)
                     if noted.is_set():
                         raise KeyboardInterrupt
-            folder.finish()
+            folder.finish(parquet=parquet)
         except KeyboardInterrupt:
             return noted.number
     return 0
@@ -139,6 +145,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                         'URL, or a manifest (.csv, .parquet; docs/fleet.md)')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR',
                         help='where assessments.jsonl, asymmetry.csv and summary.csv go')
+    parser.add_argument('--format', choices=('parquet',),
+                        help='the records as a Parquet dataset, too: DIR/assessments.parquet '
+                        '(docs/fleet.md)')
     parser.add_argument('--per', choices=('second', 'frame'), default='second',
                         help='one record per second (default) or frame of videos and bags')
     parser.add_argument('--topic', help='image topic of the bags, where they hold several')

@@ -11,13 +11,16 @@ import signal
 import socket
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import pytest
 
 from stroke_side_monitor import assess
+from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.offline import dataset
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.recording import write_bag, write_video
@@ -237,6 +240,111 @@ def test_an_input_gets_no_more_memory_than_allowed(tmp_path, capsys):
                '--jobs', 2, '--memory', 1) == 1
     assert sides(tmp_path / 'out') == {'large.png': 'error', 'small.png': 'unknown'}
     assert re.search('memory|allocat', capsys.readouterr().err)
+
+
+# Parquet
+
+
+@pytest.fixture(scope='module')
+def in_parquet(inputs, tmp_path_factory):
+    """The run of `undisturbed` with a dataset, and the dataset."""
+    out = tmp_path_factory.mktemp('in_parquet')
+    assert run(inputs, '--out', out, '--format', 'parquet') == 1
+    return out, out / dataset.NAME
+
+
+def flat(record):
+    """A record of assessments.jsonl as a row of the dataset."""
+    row = {name: value for name, value in record.items() if name not in ('metrics', 'z')}
+    for name in UNITS if 'metrics' in record else ():
+        row[name.replace('.', '_')] = record['metrics'].get(name)
+        row[f'z_{name.replace(".", "_")}'] = record['z'].get(name)
+    return row
+
+
+def test_the_dataset_holds_the_records_one_a_row(in_parquet, undisturbed):
+    from pyarrow import dataset as arrow
+    out, folder = in_parquet
+    assert_same(out, undisturbed)
+    table = arrow.dataset(folder, partitioning='hive').to_table()
+    rows = sorted(table.to_pylist(), key=lambda row: (row['place'], row['record']))
+    assert all(row.pop('outcome') == row['side'] or row['error'] for row in rows)
+    places = [row.pop('place') for row in rows]
+    assert sorted(set(places)) == list(range(5))
+    known = [{name: value for name, value in row.items() if value is not None
+              and name != 'record'} for row in rows]
+    assert known == [{name: value for name, value in flat(record).items() if value is not None}
+                     for record in lines(out)]
+
+
+def test_the_dataset_says_what_it_is(in_parquet):
+    from pyarrow import parquet
+    out, folder = in_parquet
+    told = json.loads((out / 'run.json').read_text())
+    for path in folder.rglob('*.parquet'):
+        schema = parquet.read_schema(path)
+        assert schema.metadata[b'stroke_side_monitor.schema'] == b'1'
+        assert json.loads(schema.metadata[b'stroke_side_monitor.run'])['norms'] == told['norms']
+        assert schema.field('mouth_commissure_height').metadata == {b'unit': b'mm'}
+        documented = Path('docs/fleet.md').read_text()
+        assert all(f'`{name}`' in documented for name in schema.names
+                   if name.removeprefix('z_') not in {one.replace('.', '_') for one in UNITS})
+
+
+def test_pandas_and_duckdb_read_the_dataset(in_parquet):
+    import duckdb
+    import pandas
+    out, folder = in_parquet
+    counted = Counter(record.get('side') for record in lines(out))
+    frame = pandas.read_parquet(folder)
+    assert Counter(side if isinstance(side, str) else None for side in frame['side']) == counted
+    found = duckdb.sql(f"select side, count(*) from read_parquet('{folder}/*/*.parquet', "
+                       'hive_partitioning = true) group by side').fetchall()
+    assert dict(found) == counted
+    assert Counter(frame['outcome']) == Counter(side or 'error' for side in counted.elements())
+
+
+def bytes_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*.parquet')}
+
+
+def test_the_dataset_of_a_resumed_run_is_the_same(inputs, in_parquet, tmp_path, start_process):
+    out = tmp_path / 'out'
+    (tmp_path / 'inputs').symlink_to(inputs)
+    client = start_process('-m', 'stroke_side_monitor.assess', str(inputs), '--out', str(out))
+    wait_for_results(out, client, 2)
+    end(client)
+    assert run(inputs, '--out', out, '--resume', '--format', 'parquet', '--jobs', 2) == 1
+    assert bytes_of(out / dataset.NAME) == bytes_of(in_parquet[1])
+    assert [path.name for path in out.glob('.*')] == []
+
+
+def test_a_dataset_never_stands_beside_the_results_of_another_run(inputs, tmp_path, capsys):
+    command = (inputs / 'left.jpg', '--out', tmp_path / 'out')
+    assert run(*command, '--format', 'parquet') == 0
+    assert run(inputs / 'right.png', '--out', tmp_path / 'out', '--format', 'parquet') == 0
+    assert list(bytes_of(tmp_path / 'out' / dataset.NAME)) == ['outcome=right/part-0.parquet']
+    assert run(*command) == 0
+    assert not (tmp_path / 'out' / dataset.NAME).exists()
+    (tmp_path / 'home' / dataset.NAME).mkdir(parents=True)
+    assert run(inputs / 'left.jpg', '--out', tmp_path / 'home', '--format', 'parquet') == 2
+    assert 'not of an earlier run' in capsys.readouterr().err
+
+
+def test_a_dataset_that_cannot_be_written_leaves_nothing_and_can_be_resumed(
+        inputs, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, 'No space left on device')
+
+    from pyarrow import dataset as arrow
+    with monkeypatch.context() as patched:
+        patched.setattr(arrow, 'write_dataset', full)
+        assert run(inputs / 'left.jpg', '--out', tmp_path / 'out', '--format', 'parquet') == 2
+    assert 'No space left on device' in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == [JOURNAL]
+    assert run(inputs / 'left.jpg', '--out', tmp_path / 'out', '--format', 'parquet',
+               '--resume') == 0
+    assert (tmp_path / 'out' / dataset.NAME).is_dir()
 
 
 # Sources

@@ -44,6 +44,7 @@ def from_assessment(path: str, assessment: Assessment) -> Record:
         'pitch_deg': _known(view.pitch_deg),
         'roll_deg': _known(view.roll_deg),
         'interocular_px': _known(view.interocular_px),
+        'mouth_width_mm': _known(view.mouth_width_mm),
         'luminance': _known(view.luminance),
         'sharpness': _known(view.sharpness),
         'metrics': {name: _known(value) for name, value in assessment.metrics.items()},
@@ -97,7 +98,7 @@ def summarise_second(frames: Sequence[Record]) -> Record:
 
 _MEDIANS = ('confidence', 'p_left', 'p_none', 'p_right', 'M', 'E', 'classifier_score',
             'symmetry_index', 'yaw_deg', 'pitch_deg', 'roll_deg', 'interocular_px',
-            'luminance', 'sharpness')
+            'mouth_width_mm', 'luminance', 'sharpness')
 
 
 def summarise_input(records: Sequence[Record]) -> Record:

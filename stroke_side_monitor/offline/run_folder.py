@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 import stroke_side_monitor
 from stroke_side_monitor import atomic_file, resources
-from stroke_side_monitor.offline import records
+from stroke_side_monitor.offline import dataset, records
 from stroke_side_monitor.offline.records import Record
 from stroke_side_monitor.offline.tasks import Options, Result, Task
 
@@ -75,8 +75,8 @@ def why_not_into(out: Path, given: Sequence[Path]) -> str:
     for folder in (path.resolve() for path in given if path.is_dir()):
         if folder == real or folder in real.parents:
             return f'--out {out} lies in the input {folder}: choose a folder beside it'
-    foreign = [name for name in Writers.NAMES if (out / name).exists()]
-    if foreign and len(foreign) < len(Writers.NAMES):
+    foreign = [name for name in (*Writers.NAMES, dataset.NAME) if (out / name).exists()]
+    if foreign and not {*Writers.NAMES} <= {*foreign}:
         return (f'--out {out} holds a {foreign[0]} that is not of an earlier run: choose another '
                 'folder')
     return ''
@@ -191,11 +191,19 @@ class RunFolder:
         self._note(result.place, at, failed=bool(result.error))
         return True
 
-    def finish(self) -> None:
-        """Write the result files, all results being there."""
+    def finish(self, *, parquet: bool = False) -> None:
+        """Write the result files, all results being there.
+
+        Args:
+            parquet: the records as a Parquet dataset, too; without it, that of an earlier run in
+                the same folder goes, as its other results do.
+        """
         with Writers(self._folder) as writers:
             for one in self._results():
                 writers.write(one)
+            if parquet:
+                dataset.write(self._folder, self._results(), self._description)
+        dataset.publish(self._folder)
         facts = {**self._description, 'inputs': len(self._tasks), 'failed': self._failed}
         atomic_file.write(self._folder / RUN, (json.dumps(facts, indent=2) + '\n').encode())
         (self._folder / JOURNAL).unlink()

@@ -232,6 +232,7 @@ class Pipeline:
             pitch_deg=measured.face.pitch_deg, roll_deg=measured.face.roll_deg,
             interocular_px=measured.face.interocular_px,
             millimetre_per_pixel=measured.face.millimetre_per_pixel,
+            mouth_width_mm=measured.context.mouth_width_mm,
             luminance=judged.luminance, sharpness=judged.sharpness,
             box_px=door.as_received(_box(sighting.face), sighting.face.width,
                                     sighting.face.height, self.settings), reasons=reasons,

@@ -26,6 +26,7 @@ class View:
     face: landmarks in the picture after input_mirrored has been undone.
     points: float64 (478, 3), canonical mm in the head-fixed frame, one opinion only.
     yaw_deg, pitch_deg, roll_deg: head pose; see frame.NormalisedFace.
+    mouth_width_mm: between the commissures, canonical mm; a smile widens it.
     box_px: (left, top, width, height) of the face in the picture AS RECEIVED.
     reasons: why the frame cannot be assessed; empty when it can.
     limits: what limits trust though the frame can be assessed (blink, several_faces).
@@ -38,6 +39,7 @@ class View:
     roll_deg: float = math.nan
     interocular_px: float = math.nan
     millimetre_per_pixel: float = math.nan
+    mouth_width_mm: float = math.nan
     luminance: float = math.nan
     sharpness: float = math.nan
     box_px: tuple[int, int, int, int] = (0, 0, 0, 0)
