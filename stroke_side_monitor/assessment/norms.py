@@ -18,7 +18,7 @@ SCHEMA = 2
 # Reference points of the context in which a norm is stated; see Context.
 # Between these mouth widths a smile begins. Healthy asymmetry grows with its
 # onset and not further: in the London set broad smiles are the more even ones.
-_SMILE_ONSET_MM = (49.0, 54.0)
+SMILE_ONSET_MM = (49.0, 54.0)
 _REFERENCE_INTEROCULAR_PX = 120.0
 _INTEROCULAR_RANGE_PX = (40.0, 180.0)
 _LARGEST_YAW_DEG = 20.0
@@ -63,7 +63,7 @@ class Context:
     def spread_terms(self) -> tuple[float, float, float]:
         """Smile, |yaw| and coarseness: what widens healthy asymmetry. All 0 for a frontal,
         neutral face 120 px between the eyes; the same for a mirrored face."""
-        neutral, smiling = _SMILE_ONSET_MM
+        neutral, smiling = SMILE_ONSET_MM
         smile = (self.mouth_width_mm - neutral) / (smiling - neutral)
         pixels = min(max(self.interocular_px, _INTEROCULAR_RANGE_PX[0]), _INTEROCULAR_RANGE_PX[1])
         return (min(max(smile, 0.0), 1.0),

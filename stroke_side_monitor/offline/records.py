@@ -76,7 +76,7 @@ def summarise_second(frames: Sequence[Record]) -> Record:
     and so is one in which two sides are named equally often.
     """
     named = [frame for frame in frames if frame['side'] != Side.UNKNOWN.name.lower()]
-    side = _majority([frame['side'] for frame in named]) if 2 * len(named) >= len(frames) else None
+    side = majority([frame['side'] for frame in named]) if 2 * len(named) >= len(frames) else None
     speaking = [frame for frame in named if frame['side'] == side] or list(frames)
     summary = dict(speaking[-1])
     if side is None:
@@ -111,7 +111,7 @@ def summarise_input(records: Sequence[Record]) -> Record:
     return {
         'input': first['input'],
         'records': len(records),
-        'side': _majority([record['side'] for record in named]) or 'unknown',
+        'side': majority([record['side'] for record in named]) or 'unknown',
         **{f'records_{side.name.lower()}': counts[side.name.lower()] for side in Side},
         'median_M': _median(record['M'] for record in named),
         'median_E': _median(record['E'] for record in named),
@@ -122,7 +122,8 @@ def summarise_input(records: Sequence[Record]) -> Record:
     }
 
 
-def _majority(names: Sequence[str]) -> str | None:
+def majority(names: Sequence[str]) -> str | None:
+    """What is named most often; None where nothing is, or two are as often."""
     ranked = Counter(names).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
         return None

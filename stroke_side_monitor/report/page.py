@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from textwrap import wrap
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from stroke_side_monitor.report import plots, words
+from stroke_side_monitor.report import plots, sheet, words
 from stroke_side_monitor.report.summary import Comparison, Movement, SessionSummary
 
-_STYLE = {'font.size': 9, 'font.family': 'sans-serif', 'axes.edgecolor': '#888888',
-          'axes.labelcolor': '#444444', 'xtick.color': '#444444', 'ytick.color': '#444444',
-          'svg.hashsalt': 'stroke_side_monitor', 'hatch.linewidth': 0.4}
 _A4 = (8.27, 11.69)
 
 
@@ -33,21 +29,21 @@ def html(session: SessionSummary, earlier: Sequence[SessionSummary],
         session: the one reported on. earlier: of the same patient, oldest first.
         comparison: of all of them; None when there is nothing to compare with.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(sheet.STYLE):
         drawings = {
-            'face': _svg((3.6, 3.5), lambda axes: plots.face_map(axes, session)),
-            'movements': _svg((4.3, 1.1 + 0.52 * max(len(session.movements), 1)),
+            'face': sheet.svg((3.6, 3.5), lambda axes: plots.face_map(axes, session)),
+            'movements': sheet.svg((4.3, 1.1 + 0.52 * max(len(session.movements), 1)),
                               lambda axes: plots.movements(axes, session)),
             'timeline': _timeline_svg(session),
-            'quality': _svg((6.9, 0.75 + 0.27 * (1 + len(session.lost[:5]))),
+            'quality': sheet.svg((6.9, 0.75 + 0.27 * (1 + len(session.lost[:5]))),
                             lambda axes: plots.quality(axes, session)),
         }
         if comparison:
-            drawings['course'] = _svg((7.4, 2.6), lambda axes: plots.course(axes, comparison))
+            drawings['course'] = sheet.svg((7.4, 2.6), lambda axes: plots.course(axes, comparison))
     paragraphs = ''.join(f'<li>{escape(sentence)}</li>'
                          for sentence in words.paragraphs(session, comparison))
     return _PAGE.format(
-        title=escape(_title(session)), style=_CSS, subtitle=escape(_subtitle(session)),
+        title=escape(_title(session)), style=sheet.CSS, subtitle=escape(_subtitle(session)),
         headline=escape(words.headline(session)), paragraphs=paragraphs, facts=_facts(session),
         face=drawings['face'], exercises=_exercises(session, drawings['movements']),
         timeline=drawings['timeline'] if session.seconds else '<p>Nothing was recorded.</p>',
@@ -60,7 +56,7 @@ def html(session: SessionSummary, earlier: Sequence[SessionSummary],
 def pdf(session: SessionSummary, comparison: Comparison | None) -> bytes:
     """The same on A4 pages: words and exercises first, then courses, quality and limits."""
     file = io.BytesIO()
-    with mpl.rc_context({**_STYLE, 'pdf.fonttype': 42}), PdfPages(
+    with mpl.rc_context({**sheet.STYLE, 'pdf.fonttype': 42}), PdfPages(
             file, metadata={'Title': _title(session), 'Creator': 'stroke_side_monitor',
                             'CreationDate': None}) as pages:
         pages.savefig(_first_sheet(session, comparison))
@@ -198,56 +194,13 @@ def _events(session: SessionSummary) -> str:
     return f'<section><h2>Events</h2><ul>{told}</ul></section>' if told else ''
 
 
-def _svg(size: tuple[float, float], draw: Callable[[Axes], None]) -> str:
-    figure = Figure(size, layout='constrained')
-    draw(figure.add_subplot())
-    return _to_svg(figure)
-
-
 def _timeline_svg(session: SessionSummary) -> str:
     figure = Figure((7.6, 4.4), layout='constrained')
     side, score, index = figure.subplots(3, 1, sharex=True, height_ratios=(0.25, 2, 2.2))
     if session.seconds:
         plots.timeline(side, score, index, session)
-    return _to_svg(figure)
+    return sheet.to_svg(figure)
 
-
-def _to_svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format='svg', metadata={'Date': None})
-    svg = text.getvalue()
-    # Only the element itself: the XML and DOCTYPE lines do not belong into HTML.
-    return svg[svg.index('<svg'):]
-
-
-_CSS = '''
-@page { size: A4; margin: 14mm 13mm; }
-* { box-sizing: border-box; }
-body { font: 15px/1.5 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, sans-serif;
-  color: #222; background: #fff; max-width: 860px; margin: 0 auto; padding: 28px 24px; }
-header { border-bottom: 2px solid #222; padding-bottom: 10px; margin-bottom: 18px; }
-h1 { font-size: 25px; margin: 0; } h2 { font-size: 17px; margin: 30px 0 8px; }
-header p { margin: 2px 0 0; color: #666; font-size: 13px; }
-.headline { font-size: 21px; font-weight: 600; margin: 0 0 8px; }
-.top { display: grid; grid-template-columns: 1fr 300px; gap: 22px; align-items: start; }
-.top ul { margin: 0; padding-left: 18px; } .top li { margin-bottom: 5px; }
-dl { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; margin: 18px 0 0; }
-dl div { border: 1px solid #ddd; border-radius: 6px; padding: 7px 10px; }
-dt { font-size: 11.5px; color: #666; } dd { margin: 0; font-weight: 600; }
-.two { display: grid; grid-template-columns: 1.1fr 1fr; gap: 20px; align-items: start; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th { text-align: left; color: #666; font-weight: 500; border-bottom: 1px solid #999; }
-td { border-bottom: 1px solid #e4e4e4; vertical-align: top; } th, td { padding: 4px 8px 4px 0; }
-small, .note { color: #777; font-size: 12px; } svg { max-width: 100%; height: auto; }
-.limits { border: 1px solid #bbb; border-radius: 6px; padding: 4px 16px 10px; margin-top: 30px; }
-.limits h2 { margin-top: 10px; } .limits ul { margin: 0; padding-left: 18px; font-size: 13.5px; }
-footer { color: #888; font-size: 11.5px; margin-top: 16px; }
-h2 { break-after: avoid; } svg, tr, .top, .two, .limits { break-inside: avoid; }
-@media screen and (max-width: 700px) { .top, .two { grid-template-columns: 1fr; }
-  dl { grid-template-columns: repeat(2, 1fr); } }
-@media print { body { padding: 0; font-size: 9.5pt; } h2 { margin: 14px 0 4px; }
-  .top { grid-template-columns: 1fr 250px; } .headline { font-size: 15pt; } }
-'''
 
 _PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">

@@ -8,6 +8,7 @@ the left of the picture, and says so.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse, Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from stroke_side_monitor.assessment.severity import DEFAULTS
 from stroke_side_monitor.assessment.terms import RegionSeverity, Side
 from stroke_side_monitor.report import words
-from stroke_side_monitor.report.summary import Comparison, SessionSummary
+from stroke_side_monitor.report.summary import Comparison, Second, SessionSummary
 
 # Okabe & Ito's palette: told apart by colour-blind readers, and in grey print.
 LEFT, RIGHT, NEUTRAL, UNKNOWN = '#0072b2', '#d55e00', '#7fa98f', '#dddddd'
@@ -34,26 +36,12 @@ GRADE_NAMES = ('complete', 'severe', 'moderate', 'mild', 'near normal', 'normal'
 def timeline(side_axes: Axes, score_axes: Axes, index_axes: Axes, session: SessionSummary) -> None:
     """Side, mouth asymmetry and symmetry index over time, with the exercises as bands."""
     times = np.array([second.time_s for second in session.seconds])
-    for side in Side:
-        runs = _runs([second.time_s for second in session.seconds if second.side is side])
-        side_axes.broken_barh(runs, (0, 1), color=SIDE_COLOURS[side], linewidth=0)
-    side_axes.set(yticks=[], ylim=(0, 1))
-    side_axes.set_ylabel('weaker\nside', rotation=0, ha='right', va='center', fontsize=8)
-    side_axes.legend(
-        handles=[Patch(color=SIDE_COLOURS[side], label=words.SIDES[side])
-                 for side in (Side.LEFT, Side.RIGHT, Side.NONE, Side.UNKNOWN)],
-        ncols=4, loc='lower left', bbox_to_anchor=(0.0, 1.02), frameon=False, fontsize=8)
+    side_strip(side_axes, session.seconds, 'weaker\nside')
+    side_legend(side_axes)
     scores = np.array([second.mouth_score for second in session.seconds])
-    score_axes.axhspan(-2, 2, color='#eef3ef', linewidth=0)
-    score_axes.axhline(0, color=FAINT, linewidth=0.6)
     score_axes.plot(times + 0.5, scores, color=INK, linewidth=1.2)
-    reach = max(5.0, 1.15 * np.nanmax(np.abs(scores))) if np.isfinite(scores).any() else 5.0
-    score_axes.set(ylim=(-reach, reach), ylabel='mouth\nasymmetry')
-    score_axes.text(1.005, 0.97, 'left\nweaker', transform=score_axes.transAxes, fontsize=7,
-                    color=LEFT, va='top')
-    score_axes.text(1.005, 0.03, 'right\nweaker', transform=score_axes.transAxes, fontsize=7,
-                    color=RIGHT, va='bottom')
-    _index_bands(index_axes)
+    score_frame(score_axes, scores)
+    index_bands(index_axes)
     indices = np.array([second.index for second in session.seconds])
     dynamic = np.array([second.dynamic for second in session.seconds])
     index_axes.plot(times + 0.5, np.where(dynamic, np.nan, indices), color=FAINT, linewidth=1.2,
@@ -63,7 +51,36 @@ def timeline(side_axes: Axes, score_axes: Axes, index_axes: Axes, session: Sessi
     index_axes.legend(loc='lower left', ncols=2, frameon=False, fontsize=7.5)
     index_axes.set(ylabel='symmetry\nindex', xlabel='minutes : seconds')
     _exercise_bands((side_axes, score_axes, index_axes), session)
-    _clock(index_axes, max(session.duration_s, 1.0))
+    clock(index_axes, max(session.duration_s, 1.0))
+
+
+def side_strip(axes: Axes, seconds: Sequence[Second], label: str) -> None:
+    """The weaker side over time, as a strip of colours."""
+    for side in Side:
+        runs = _runs([second.time_s for second in seconds if second.side is side])
+        axes.broken_barh(runs, (0, 1), color=SIDE_COLOURS[side], linewidth=0)
+    axes.set(yticks=[], ylim=(0, 1))
+    axes.set_ylabel(label, rotation=0, ha='right', va='center', fontsize=8)
+
+
+def side_legend(axes: Axes) -> None:
+    """What the colours of side_strip mean, above it."""
+    axes.legend(
+        handles=[Patch(color=SIDE_COLOURS[side], label=words.SIDES[side])
+                 for side in (Side.LEFT, Side.RIGHT, Side.NONE, Side.UNKNOWN)],
+        ncols=4, loc='lower left', bbox_to_anchor=(0.0, 1.02), frameon=False, fontsize=8)
+
+
+def score_frame(axes: Axes, scores: NDArray[np.float64]) -> None:
+    """Range, healthy band and directions for a course of mouth scores."""
+    axes.axhspan(-2, 2, color='#eef3ef', linewidth=0, zorder=0)
+    axes.axhline(0, color=FAINT, linewidth=0.6)
+    reach = max(5.0, 1.15 * np.nanmax(np.abs(scores))) if np.isfinite(scores).any() else 5.0
+    axes.set(ylim=(-reach, reach), ylabel='mouth\nasymmetry')
+    axes.text(1.005, 0.97, 'left\nweaker', transform=axes.transAxes, fontsize=7, color=LEFT,
+              va='top')
+    axes.text(1.005, 0.03, 'right\nweaker', transform=axes.transAxes, fontsize=7, color=RIGHT,
+              va='bottom')
 
 
 def movements(axes: Axes, session: SessionSummary) -> None:
@@ -86,7 +103,7 @@ def movements(axes: Axes, session: SessionSummary) -> None:
     axes.legend(handles=[Patch(color=RIGHT, label="patient's right"),
                          Patch(color=LEFT, label="patient's left")],
                 ncols=2, loc='lower left', bbox_to_anchor=(0.0, 1.0), frameon=False, fontsize=8)
-    _plain(axes)
+    plain(axes)
     axes.tick_params(axis='y', length=0)
 
 
@@ -149,14 +166,14 @@ def quality(axes: Axes, session: SessionSummary) -> None:
         axes.text(100 * share + 1.5, row, f'{share:.0%}' if share >= 0.01 or share == 0
                   else 'under 1%', va='center', fontsize=8)
     axes.set(xlim=(0, 115), xlabel='% of pictures', xticks=(0, 25, 50, 75, 100))
-    _plain(axes)
+    plain(axes)
     axes.tick_params(axis='y', length=0)
 
 
 def course(axes: Axes, comparison: Comparison) -> None:
     """The index of every comparable session, with what measuring may vary by."""
     days, indices = np.array(comparison.days), np.array(comparison.indices)
-    _index_bands(axes)
+    index_bands(axes)
     axes.errorbar(days, indices, yerr=comparison.detectable / 2, color=INK, linewidth=1.3,
                   marker='o', markersize=5, capsize=2.5, elinewidth=0.8, ecolor=FAINT)
     if not math.isnan(comparison.trend.slope):
@@ -169,14 +186,15 @@ def course(axes: Axes, comparison: Comparison) -> None:
     axes.margins(x=0.04)
 
 
-def _index_bands(axes: Axes) -> None:
+def index_bands(axes: Axes) -> None:
+    """Range and grades for a course of symmetry indices."""
     floors = (0.0, DEFAULTS.severe_floor, *DEFAULTS.grade_floors, 100.0)
     for number, (low, high) in enumerate(pairwise(floors)):
         axes.axhspan(low, high, color='#f4f4f1' if number % 2 else '#ffffff', linewidth=0)
         axes.text(1.005, (low + high) / 2, GRADE_NAMES[number], fontsize=7, color=FAINT,
                   va='center', transform=axes.get_yaxis_transform())
     axes.set(ylim=(0, 100), yticks=(0, 25, 50, 75, 100))
-    _plain(axes)
+    plain(axes)
 
 
 def _exercise_bands(all_axes: tuple[Axes, Axes, Axes], session: SessionSummary) -> None:
@@ -193,7 +211,7 @@ def _exercise_bands(all_axes: tuple[Axes, Axes, Axes], session: SessionSummary) 
                          ha='center', va='top' if up else 'bottom',
                          transform=all_axes[1].get_xaxis_transform())
     for axes in all_axes:
-        _plain(axes)
+        plain(axes)
         axes.set_xlim(0, max(session.duration_s, 1.0))
 
 
@@ -211,7 +229,8 @@ def _runs(starts: list[float]) -> list[tuple[float, float]]:
     return runs
 
 
-def _clock(axes: Axes, duration_s: float) -> None:
+def clock(axes: Axes, duration_s: float) -> None:
+    """Ticks in minutes and seconds, not too many."""
     step_s = next((step for step in (5, 10, 15, 30, 60, 120, 300, 600)
                    if duration_s / step <= 12), 1200)
     ticks = np.arange(0, duration_s + 1e-9, step_s)
@@ -222,7 +241,8 @@ def _amount(value: float, unit: str) -> str:
     return f'{value:.1f} mm' if unit == 'mm' else f'{value:.0%} closed'
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Without a frame above and at the right."""
     for edge in ('top', 'right'):
         axes.spines[edge].set_visible(False)
 

@@ -135,12 +135,12 @@ def summarise(session: RecordedSession) -> SessionSummary:
     frames = session.of_kind('frame')
     bands = tuple(Band(line['exercise'], line['start_s'], line['stamp_s'], line['valid'])
                   for line in session.of_kind('exercise'))
-    seconds = _seconds(frames)
+    seconds = by_second(frames)
     assessed = [frame for frame in frames if frame['assessed']]
     resting = [frame for frame in assessed if not _within(frame['stamp_s'], bands)]
     side, share = _side([second for second in seconds
                          if not _within(second.time_s + 0.5, bands)])
-    verdict = _verdict(assessed, resting, exercised=bool(bands))
+    stands = verdict(assessed, resting, exercised=bool(bands))
     return SessionSummary(
         name=session.folder.name, patient_key=session.patient_key, started=session.started,
         duration_s=frames[-1]['stamp_s'] if frames else 0.0,
@@ -148,14 +148,14 @@ def summarise(session: RecordedSession) -> SessionSummary:
         side=side, side_share=share,
         mouth_score=_median(frame['M'] for frame in resting),
         eye_score=_median(frame['E'] for frame in resting),
-        index=_number(verdict.get('symmetry_index')),
-        grade=Grade[str(verdict.get('grade', 'unknown')).upper()],
-        basis=Basis[str(verdict.get('basis', 'unknown')).upper()],
-        mouth=RegionSeverity[str(verdict.get('mouth_severity', 'unknown')).upper()],
-        eye=RegionSeverity[str(verdict.get('eye_severity', 'unknown')).upper()],
-        pattern=Pattern[str(verdict.get('pattern', 'unknown')).upper()],
-        nihss=_range(verdict.get('nihss')), house_brackmann=_range(verdict.get('house_brackmann')),
-        severity_reasons=tuple(verdict.get('severity_reasons', ())),
+        index=_number(stands.get('symmetry_index')),
+        grade=Grade[str(stands.get('grade', 'unknown')).upper()],
+        basis=Basis[str(stands.get('basis', 'unknown')).upper()],
+        mouth=RegionSeverity[str(stands.get('mouth_severity', 'unknown')).upper()],
+        eye=RegionSeverity[str(stands.get('eye_severity', 'unknown')).upper()],
+        pattern=Pattern[str(stands.get('pattern', 'unknown')).upper()],
+        nihss=_range(stands.get('nihss')), house_brackmann=_range(stands.get('house_brackmann')),
+        severity_reasons=tuple(stands.get('severity_reasons', ())),
         frames=len(frames), assessed_share=len(assessed) / len(frames) if frames else 0.0,
         departed_share=sum(not _DEPARTURES.isdisjoint(frame['reasons']) for frame in assessed)
         / len(assessed) if assessed else 0.0,
@@ -235,7 +235,8 @@ def _from_zero(session: RecordedSession) -> RecordedSession:
     return replace(session, lines=tuple(lines))
 
 
-def _seconds(frames: Sequence[Record]) -> tuple[Second, ...]:
+def by_second(frames: Sequence[Record]) -> tuple[Second, ...]:
+    """The seconds of these frames, oldest first; each frame says whether it was `assessed`."""
     groups: dict[int, list[Record]] = {}
     for frame in frames:
         groups.setdefault(math.floor(frame['stamp_s']), []).append(frame)
@@ -262,8 +263,13 @@ def _side(seconds: Sequence[Second]) -> tuple[Side, float]:
     return ranked[0][0], ranked[0][1] / known.total()
 
 
-def _verdict(assessed: Sequence[Record], resting: Sequence[Record], *, exercised: bool) -> Record:
-    """The frame whose severity stands for the session."""
+def verdict(assessed: Sequence[Record], resting: Sequence[Record], *, exercised: bool) -> Record:
+    """The frame whose severity stands for the session; empty where none is known.
+
+    Args:
+        assessed: the frames with a side; resting: those of them outside exercises.
+        exercised: there were exercises; without, rest is told by its median.
+    """
     known = [frame for frame in assessed if frame['basis'] != 'unknown']
     if not known:
         return {}
