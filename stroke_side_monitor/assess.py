@@ -86,8 +86,10 @@ def _run(folder: RunFolder, options: Options,
 
 
 def _keep(folder: RunFolder, result: Result) -> None:
-    if folder.keep(result) and result.error:
-        tqdm.write(f'assess: {folder.name_of(result)}: {result.error}', file=sys.stderr)
+    if folder.keep(result):
+        for line in (result.error, *result.notes):
+            if line:
+                tqdm.write(f'assess: {folder.name_of(result)}: {line}', file=sys.stderr)
 
 
 def _results(tasks: Sequence[Task], options: Options, parsed: argparse.Namespace

@@ -25,6 +25,7 @@ from stroke_side_monitor.assessment.exercise import EXERCISES
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline.inputs import Frame, InputError, read_video
 from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
+from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
 from stroke_side_monitor.report import page, words
 from stroke_side_monitor.report.summary import SessionSummary, compare, summarise
@@ -72,7 +73,8 @@ def assess(case: Case, folder: Path) -> None:
     watch = _Watch(case, pipeline, recorder, frames, asked.get('cues', []))
     try:
         for frame in read_video(path):
-            watch.add(frame, mirrored=asked.get('mirrored', False))
+            if isinstance(frame, Frame):
+                watch.add(frame, mirrored=asked.get('mirrored', False))
         watch.finish()
     except InputError as error:
         raise UploadError(_('This video cannot be used: %(why)s') % {'why': error}) from error
@@ -113,9 +115,13 @@ class _Watch:
             raise UploadError(_too_long())
         while self._events and self._events[0][0] <= frame.stamp_s:
             self._cue(*self._events.popleft())
-        if frame.rgb is None or not self._pipeline.due(frame.stamp_s):
+        if not self._pipeline.due(frame.stamp_s):
             return
-        rgb = _smaller(frame.rgb[:, ::-1] if mirrored else frame.rgb)
+        try:
+            received = frame.decode()
+        except ImageDecodeError:
+            return  # as the monitor does: a damaged frame is passed over
+        rgb = _smaller(received[:, ::-1] if mirrored else received)
         assessment = self._pipeline.assess(rgb, frame.stamp_s)
         self._recorder.assessment(assessment)
         if self._tells_more(assessment):

@@ -143,6 +143,7 @@ class ExerciseParameters:
     peak_s: length of the window in which the peak is taken.
     reaction_s: time the patient is given to start before an asked hold time counts.
     longest_s: a start without hold time and stop ends by itself after this.
+    ahead_s: a cue further ahead of the newest frame is of another clock.
     least_quality: share of frames that must be assessable.
     closed_gap_mm: a lid gap below this counts as closed.
     closure_seen, closure_true: FaceMesh draws half-closed lids too far open.
@@ -159,6 +160,7 @@ class ExerciseParameters:
     peak_s: float = 0.5
     reaction_s: float = 1.0
     longest_s: float = 15.0
+    ahead_s: float = 10.0
     least_quality: float = 0.5
     closed_gap_mm: float = 1.0
     closure_seen: tuple[float, ...] = (0.0, 0.07, 0.14, 0.215, 0.285, 0.37, 0.66)
@@ -271,14 +273,17 @@ class ExerciseTracker:
         Args:
             exercise: a key of EXERCISES.
             start: True for start, False for stop.
-            stamp_s: when the cue was given, on the images' clock.
+            stamp_s: when the cue was given, on the images' clock; a little ahead of them or
+                behind.
             hold_s: asked hold time; 0: until the stop.
 
         Returns:
             Codes of what was wrong with the cue; empty when all is well. A bad
             cue never raises and never disturbs what was measured before it.
         """
-        if not math.isfinite(stamp_s):
+        newest_s = self._buffer.last_stamp_s
+        if not math.isfinite(stamp_s) or (
+                math.isfinite(newest_s) and stamp_s > newest_s + self._parameters.ahead_s):
             return (BAD_STAMP,)
         return self._start(exercise, stamp_s, hold_s) if start else self._stop(exercise, stamp_s)
 
@@ -287,17 +292,19 @@ class ExerciseTracker:
 
         Args:
             stamp_s: the image's stamp. One that goes back (a looped recording)
-                drops the unfinished repetition and the frames before it.
+                concludes the unfinished repetitions and drops the frames before it.
             points: float64 (478, 3), canonical mm of the head-fixed frame;
                 None when the frame failed the quality gate.
 
         Returns:
             The results of repetitions that ended by this frame.
         """
+        unfinished: tuple[ExerciseResult, ...] = ()
         if stamp_s < self._buffer.last_stamp_s:
+            unfinished = self.finish()
             self._forget_courses()
         self._buffer.add(stamp_s, _NOTHING if points is None else measure(points))
-        return self._conclude(stamp_s)
+        return unfinished + self._conclude(stamp_s)
 
     def finish(self) -> tuple[ExerciseResult, ...]:
         """The recording has ended: conclude what is still open with the frames there are."""
@@ -319,8 +326,9 @@ class ExerciseTracker:
     @property
     def at_rest(self) -> bool:
         """No exercise is on, and the face has had time to relax since the last one."""
-        relaxed_s = self._last_end_s + self._parameters.relaxed_after_s
-        return not self._pending and self._buffer.last_stamp_s >= relaxed_s
+        newest_s = self._buffer.last_stamp_s
+        return newest_s >= self._last_end_s + self._parameters.relaxed_after_s and not any(
+            repetition.start_s <= newest_s for repetition in self._pending)
 
     def _forget_courses(self) -> None:
         self._buffer.clear()
@@ -453,7 +461,7 @@ def _examine(findings: _Findings, exercise: Exercise, rest: _Rest | None, moveme
     course = Course(movement.stamps_s, column, movement.turns)
     window = _peak_window(course, parameters.peak_s)
     if window is None or findings.quality < parameters.least_quality:
-        if TOO_SHORT not in findings.reasons:
+        if TOO_SHORT not in findings.reasons or not len(movement):
             findings.refuse(TOO_FEW_FRAMES)
         return
     if rest is None:

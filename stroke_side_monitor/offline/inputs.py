@@ -5,8 +5,7 @@ It never assesses anything and never changes an input.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
@@ -17,11 +16,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stroke_side_monitor.offline import orientation
+from stroke_side_monitor.offline.orientation import OrientationError
 from stroke_side_monitor.perception import image
-from stroke_side_monitor.pipeline import rhythm
 
-PICTURES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm'}
-VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg'}
+PICTURES = {'.jpg', '.jpeg', '.jfif', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm'}
+VIDEOS = {'.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.mts', '.m2ts', '.wmv',
+          '.3gp'}
+# Pictures, videos and recordings that somebody meant to have assessed, and what to do instead.
+_UNREADABLE = {
+    **dict.fromkeys(('.heic', '.heif', '.avif', '.gif', '.jxl', '.jp2', '.dng', '.cr2', '.nef',
+                     '.arw'), 'pictures of this kind are not read; save it as JPEG or PNG'),
+    '.flv': 'videos of this kind are not read; save it as MP4 (H.264)',
+    '.bag': 'a ROS 1 bag; make a rosbag2 of it: rosbags-convert --src FILE.bag --dst FOLDER',
+    '.db3': 'one file of a rosbag2 without its metadata.yaml; name its folder, or make it a whole '
+            'bag: ros2 bag reindex FOLDER -s sqlite3',
+}
 BAG_METADATA = 'metadata.yaml'
 RAW_IMAGE, COMPRESSED_IMAGE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CUE = 'stroke_side_msgs/msg/ExerciseCue'
@@ -30,11 +40,14 @@ CUE = 'stroke_side_msgs/msg/ExerciseCue'
 # file is called: its JPEG 2000 decoder, for one, can be made to crash (CVE-2025-53644).
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x00*', b'RIFF',
                b'P5', b'P6')
-_JPEG_START, _PNG_START = b'\xff\xd8\xff', b'\x89PNG'
+_STRICTLY_DECODED = _SIGNATURES[:2]
 # The largest sensors of telephones; more is damage, or more memory than a job should take.
 _MOST_PIXELS = 250_000_000
-# A browser's WebM has no rate, and OpenCV gives that of its clock (1000): frames' own stamps then.
-_FASTEST_FPS = 240.0
+# Packets that may be damaged in a row; a video that declares more frames than it has ends sooner.
+_MOST_DAMAGED = 10_000
+# Video packets in ROS messages, which only their own decoders read.
+_VIDEO_PACKETS = ('foxglove_msgs/msg/CompressedVideo',
+                  'ffmpeg_image_transport_msgs/msg/FFMPEGPacket')
 
 
 class InputError(ValueError):
@@ -61,23 +74,36 @@ class Input:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a stream: its stamp in seconds, and rgb uint8 (H, W, 3).
+    """One frame of a stream, not decoded yet.
 
-    rgb is None for a frame that could not be decoded.
+    stamp_s: its own stamp, seconds. received_s: when it was recorded, on a clock that goes on
+    where stamps do not; of a video, the same. decode: the picture, RGB uint8 (H, W, 3), or
+    ImageDecodeError; to be called before the next frame is read, if at all.
     """
 
     stamp_s: float
-    rgb: NDArray[np.uint8] | None
+    received_s: float
+    decode: Callable[[], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Cue:
-    """An exercise cue found in a bag; see stroke_side_msgs/ExerciseCue."""
+    """An exercise cue found in a bag; see stroke_side_msgs/ExerciseCue.
+
+    stamp_s: seconds; 0 says that it was given with the frame before it.
+    """
 
     stamp_s: float
     exercise: str
     start: bool
     hold_s: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is to be told of a recording beside its frames: one line."""
+
+    text: str
 
 
 def find(paths: Sequence[Path]) -> Iterator[Input]:
@@ -86,11 +112,9 @@ def find(paths: Sequence[Path]) -> Iterator[Input]:
         if not path.exists():
             yield Input(path, Kind.UNUSABLE, 'no such file or folder')
         elif path.is_dir() and not (path / BAG_METADATA).is_file():
-            known = [found for found in _walk(path) if found.kind is not Kind.UNUSABLE]
-            if known:
-                yield from known
-            else:
-                yield Input(path, Kind.UNUSABLE, 'holds no picture, video or bag')
+            found = [one for one in _walk(path) if one.kind is not Kind.UNUSABLE
+                     or one.path.suffix.lower() in _UNREADABLE]
+            yield from found or [Input(path, Kind.UNUSABLE, 'holds no picture, video or bag')]
         else:
             yield _classify(path)
 
@@ -113,6 +137,8 @@ def _classify(path: Path) -> Input:
         return Input(path, Kind.PICTURE)
     if suffix in VIDEOS:
         return Input(path, Kind.VIDEO)
+    if suffix in _UNREADABLE:
+        return Input(path, Kind.UNUSABLE, _UNREADABLE[suffix])
     return Input(path, Kind.UNUSABLE, f'"{suffix or path.name}" is neither a picture, a video nor '
                  'a bag folder; convert it to JPEG, PNG, MP4 or rosbag2')
 
@@ -127,12 +153,21 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f'cannot be read ({error.strerror})') from error
-    if data.startswith((_JPEG_START, _PNG_START)):
-        # OpenCV fills the missing part of a damaged picture with grey and says nothing.
-        try:
-            image.decode_compressed('', data, most_pixels=_MOST_PIXELS)
-        except image.ImageDecodeError as error:
-            raise InputError(f'{error}; copy it again or save it anew') from error
+    try:
+        if data.startswith(_STRICTLY_DECODED):
+            # OpenCV fills the missing part of a damaged picture with grey and says nothing.
+            rgb = image.decode_compressed('', data, most_pixels=_MOST_PIXELS)
+            return orientation.by_exif(rgb, data)
+        rgb = _decode(data)
+        # OpenCV turns a TIFF itself, and nothing else of what is left but WebP has the note.
+        return orientation.by_exif(rgb, data) if data.startswith(b'RIFF') else rgb
+    except image.ImageDecodeError as error:
+        raise InputError(f'{error}; copy it again or save it anew') from error
+    except OrientationError as error:
+        raise InputError(str(error)) from error
+
+
+def _decode(data: bytes) -> NDArray[np.uint8]:
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) \
             if data.startswith(_SIGNATURES) else None
@@ -141,34 +176,63 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
                          'again, smaller') from error
     if bgr is None:
         raise InputError('not a picture that can be decoded; save it again as JPEG or PNG')
+    return _to_rgb(bgr)
+
+
+def _to_rgb(bgr: NDArray[Any]) -> NDArray[np.uint8]:
     rgb: NDArray[Any] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
 
 
-def read_video(path: Path) -> Iterator[Frame]:
-    """The frames of a video in order.
+def read_video(path: Path) -> Iterator[Frame | Note]:
+    """The frames of a video in order, upright as its own note says, stamped by their own times.
+
+    Damaged packets are passed over; a Note at the end says how many frames were lacking.
 
     Raises:
-        InputError: not a video that this OpenCV can decode.
+        InputError: not a video that this OpenCV can decode, or one to be shown askew.
     """
     capture = cv2.VideoCapture(str(path))
     try:
         if not capture.isOpened():
             raise InputError('not a video that can be decoded; convert it to MP4 (H.264)')
-        rate = capture.get(cv2.CAP_PROP_FPS) or 30.0
-        index = 0
-        while True:
-            more, bgr = capture.read()
-            if not more:
-                break
-            rgb: NDArray[Any] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-            yield Frame(index / rate if rate <= _FASTEST_FPS
-                        else capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, rgb)
-            index += 1
-        if index == 0:
-            raise InputError('the video holds no frame; it may be cut off')
+        upright = orientation.of_video(path)
+        if upright is not None:
+            capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        yield from _video_frames(capture, upright or _to_rgb)
+    except OrientationError as error:
+        raise InputError(str(error)) from error
     finally:
         capture.release()
+
+
+def _video_frames(capture: cv2.VideoCapture,
+                  upright: Callable[[NDArray[Any]], NDArray[np.uint8]]) -> Iterator[Frame | Note]:
+    declared = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    step_s = 1.0 / rate if rate > 0.0 else 1.0 / 30.0
+
+    def decode() -> NDArray[np.uint8]:
+        found, bgr = capture.retrieve()
+        if not found:
+            raise image.ImageDecodeError('damaged frame', 'a frame of the video is damaged')
+        return upright(bgr)
+
+    count, damaged, stamp_s = 0, 0, 0.0
+    while damaged < max(1, min(declared - count, _MOST_DAMAGED)):
+        if not capture.grab():
+            damaged += 1
+            continue
+        own_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+        # Streams without times of their own say 0 throughout.
+        stamp_s = own_s if count == 0 or own_s > stamp_s else stamp_s + step_s
+        count += 1
+        yield Frame(stamp_s, stamp_s, decode)
+    if count == 0:
+        raise InputError('the video holds no frame; it may be cut off')
+    # Writers are off by one now and then.
+    if declared - count > 1:
+        yield Note(f'{count} of {declared} frames could be read: the video is cut off or damaged')
 
 
 def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
@@ -194,21 +258,6 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
                     yield cue
     except AnyReaderError as error:
         raise InputError(f'not a readable bag ({error}); run "ros2 bag reindex" on it') from error
-
-
-def without_late(items: Iterable[Frame | Cue], jump_back_s: float) -> Iterator[Frame | Cue]:
-    """All but the frames that are older than the one before, by jitter: as the node does.
-
-    Args:
-        jump_back_s: further back than this a recording begins anew; seconds.
-    """
-    last_s = -math.inf
-    for item in items:
-        if isinstance(item, Frame):
-            if rhythm.is_late(item.stamp_s, last_s, jump_back_s):
-                continue
-            last_s = item.stamp_s
-        yield item
 
 
 def typestore() -> Any:
@@ -244,6 +293,11 @@ def _image_connections(connections: Sequence[Any], topic: str | None) -> list[An
         images = [one for one in images if one.topic == topic]
         if not images:
             raise InputError(f'no image topic {topic}; the bag has {", ".join(topics) or "none"}')
+    elif not topics and (packets := [one for one in connections
+                                     if one.msgtype in _VIDEO_PACKETS]):
+        raise InputError(
+            f'{packets[0].topic} holds video packets ({packets[0].msgtype}), which are not read; '
+            'record the pictures: ros2 run image_transport republish')
     elif len(topics) != 1:
         raise InputError(f'name the image topic with --topic; the bag has '
                          f'{", ".join(topics) or "none"}')
@@ -251,17 +305,14 @@ def _image_connections(connections: Sequence[Any], topic: str | None) -> list[An
 
 
 def _to_frame(message: Any, received_ns: int) -> Frame:
-    stamp = message.header.stamp
-    stamp_s = stamp.sec + stamp.nanosec * 1e-9 or received_ns * 1e-9
-    try:
+    def decode() -> NDArray[np.uint8]:
         if message.__msgtype__ == RAW_IMAGE:
-            rgb = image.decode_raw(message.encoding, message.height, message.width, message.step,
-                                   bool(message.is_bigendian), message.data)
-        else:
-            rgb = image.decode_compressed(message.format, message.data)
-    except image.ImageDecodeError:
-        return Frame(stamp_s, None)
-    return Frame(stamp_s, rgb)
+            return image.decode_raw(message.encoding, message.height, message.width, message.step,
+                                    bool(message.is_bigendian), message.data)
+        return image.decode_compressed(message.format, message.data)
+
+    stamp = message.header.stamp
+    return Frame(stamp.sec + stamp.nanosec * 1e-9, received_ns * 1e-9, decode)
 
 
 def _to_cue(message: Any) -> Cue | None:

@@ -19,7 +19,6 @@ from stroke_side_monitor.pipeline import Assessment
 Record = dict[str, Any]
 
 METRIC_NAMES = tuple(metric.name for metric in METRICS)
-UNDECODABLE = 'undecodable'
 
 
 def from_assessment(path: str, assessment: Assessment) -> Record:
@@ -118,6 +117,7 @@ def summarise_input(records: Sequence[Record]) -> Record:
         'median_symmetry_index': _median(record['symmetry_index'] for record in named),
         'basis': records[-1]['basis'] if named else Basis.UNKNOWN.name.lower(),
         'reasons': ' '.join(_reasons(records)),
+        'notes': '; '.join(records[-1].get('notes', ())),
         'error': '',
     }
 

@@ -269,4 +269,4 @@ class Writers:
 
 _SUMMARY_COLUMNS = ('input', 'records', 'side', 'records_unknown', 'records_none', 'records_left',
                     'records_right', 'median_M', 'median_E', 'median_symmetry_index', 'basis',
-                    'reasons', 'error')
+                    'reasons', 'notes', 'error')

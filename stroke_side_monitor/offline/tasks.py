@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from stroke_side_monitor import overlay
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import inputs, records, sources
-from stroke_side_monitor.offline.inputs import Cue, Frame, Input, InputError, Kind
+from stroke_side_monitor.offline.inputs import Cue, Frame, Input, InputError, Kind, Note
 from stroke_side_monitor.offline.records import Record
 from stroke_side_monitor.offline.sources import Source, SourceError
+from stroke_side_monitor.offline.stream import Assessed, Ended, Stream
 from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings, parameters
 
 
@@ -59,11 +60,15 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a task: its records as a JSON list in UTF-8; error: '' or why it failed."""
+    """What became of a task: its records as a JSON list in UTF-8.
+
+    error: '' or why it failed. notes: what is to be told of an input that did not.
+    """
 
     place: int
     records: bytes
     error: str
+    notes: tuple[str, ...] = ()
 
 
 def number(sources: Iterable[Source]) -> list[Task]:
@@ -95,7 +100,8 @@ def writable(path: Path) -> str:
 def to_result(task: Task, written: Sequence[Record]) -> Result:
     """The records of a task as they travel and are kept."""
     text = json.dumps(written, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
-    return Result(task.place, text.encode(), written[-1].get('error', ''))
+    return Result(task.place, text.encode(), written[-1].get('error', ''),
+                  tuple(written[-1].get('notes', ())))
 
 
 class Worker:
@@ -152,41 +158,40 @@ class Worker:
         self._draw(f'{task.place:05d}_{_stem(task)}', rgb, assessment, settings)
         return records.from_assessment(task.name, assessment)
 
-    def _stream(self, task: Task, stream: Iterator[Frame | Cue], settings: PipelineSettings
+    def _stream(self, task: Task, items: Iterable[Frame | Cue | Note], settings: PipelineSettings
                 ) -> list[Record]:
         pipeline = self._pipeline(settings, video=True)
+        stream = Stream(pipeline)
         try:
-            return list(self._stream_records(task, stream, pipeline))
+            written = list(self._stream_records(task, stream.assessed(items), settings))
         finally:
             pipeline.close()
+        notes = stream.notes()
+        if not stream.decoded:
+            raise InputError('; '.join(notes) or 'holds no frame on that topic')
+        return [*written[:-1], {**written[-1], 'notes': notes}] if notes else written
 
-    def _stream_records(self, task: Task, stream: Iterator[Frame | Cue], pipeline: Pipeline
-                        ) -> Iterator[Record]:
+    def _stream_records(self, task: Task, steps: Iterable[Assessed | Ended],
+                        settings: PipelineSettings) -> Iterator[Record]:
         second: list[Record] = []
         last_s = -np.inf
-        for item in inputs.without_late(stream, pipeline.settings.jump_back_s):
-            if isinstance(item, Cue):
-                pipeline.cue(item.exercise, item.start, item.stamp_s, item.hold_s)
+        for step in steps:
+            if isinstance(step, Ended):  # an exercise open to the end counts, in the last second
+                for record in second:
+                    if record['side'] != Side.UNKNOWN.name.lower():
+                        record.update(records.severity_fields(step.severity))
                 continue
-            if item.stamp_s < last_s:
-                pipeline.reset()
-            if second and int(item.stamp_s) != int(last_s):
+            stamp_s = step.assessment.stamp_s
+            if second and (int(stamp_s) != int(last_s) or stamp_s < last_s):
                 yield from self._finish(second)
                 second = []
-            last_s = item.stamp_s
-            assessment = pipeline.lost(item.stamp_s, records.UNDECODABLE) if item.rgb is None \
-                else pipeline.assess(item.rgb, item.stamp_s)
-            if not second and item.rgb is not None:
-                self._draw(f'{task.place:05d}_{_stem(task)}_{item.stamp_s:.3f}', item.rgb,
-                           assessment, pipeline.settings)
-            second.append(records.from_assessment(task.name, assessment))
-        if not second:
-            raise InputError('holds no frame on that topic')
-        if pipeline.finish():  # an exercise open to the end counts, from the last second on
-            for record in second:
-                if record['side'] != Side.UNKNOWN.name.lower():
-                    record.update(records.severity_fields(pipeline.severity_so_far))
-        yield from self._finish(second)
+            last_s = stamp_s
+            if not second and step.rgb is not None:
+                self._draw(f'{task.place:05d}_{_stem(task)}_{stamp_s:.3f}', step.rgb,
+                           step.assessment, settings)
+            second.append(records.from_assessment(task.name, step.assessment))
+        if second:
+            yield from self._finish(second)
 
     def _finish(self, second: Sequence[Record]) -> Sequence[Record]:
         return second if self._options.per_frame else [records.summarise_second(second)]

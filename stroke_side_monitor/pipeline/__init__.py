@@ -7,13 +7,16 @@ one frame, from top to bottom; each idea beside that way has a module of its own
 
 from stroke_side_monitor.pipeline.pipeline import (
     ANOTHER_FACE,
+    CLOCK_WENT_BACK,
+    NO_IMAGE,
     RESET,
     STARTED,
+    UNDECODABLE,
     Pipeline,
     load_norms,
 )
 from stroke_side_monitor.pipeline.result import Assessment, View
 from stroke_side_monitor.pipeline.settings import PipelineSettings
 
-__all__ = ['ANOTHER_FACE', 'RESET', 'STARTED', 'Assessment', 'Pipeline', 'PipelineSettings',
-           'View', 'load_norms']
+__all__ = ['ANOTHER_FACE', 'CLOCK_WENT_BACK', 'NO_IMAGE', 'RESET', 'STARTED', 'UNDECODABLE',
+           'Assessment', 'Pipeline', 'PipelineSettings', 'View', 'load_norms']

@@ -45,6 +45,10 @@ from stroke_side_monitor.pipeline.settings import PipelineSettings
 STARTED = 'started'
 RESET = 'reset'
 ANOTHER_FACE = 'another_face'
+CLOCK_WENT_BACK = 'clock_went_back'
+# Why nothing is known where there is no picture to assess.
+NO_IMAGE = 'no_image'
+UNDECODABLE = 'undecodable_image'
 
 
 class Pipeline:

@@ -6,6 +6,7 @@ rather than nothing.
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -25,10 +26,18 @@ from stroke_side_monitor import overlay
 from stroke_side_monitor.assessment.exercise import REFUSED
 from stroke_side_monitor.patient_files.files import PatientFiles
 from stroke_side_monitor.perception.image import ImageDecodeError
-from stroke_side_monitor.pipeline import RESET, Assessment, Pipeline, PipelineSettings
+from stroke_side_monitor.pipeline import (
+    CLOCK_WENT_BACK,
+    NO_IMAGE,
+    RESET,
+    UNDECODABLE,
+    Assessment,
+    Pipeline,
+    PipelineSettings,
+)
+from stroke_side_monitor.pipeline.image_clock import ImageClock
 from stroke_side_monitor.ros import conversions, qos
 from stroke_side_monitor.ros.diagnostics import Statistics
-from stroke_side_monitor.ros.image_clock import ImageClock
 from stroke_side_monitor.ros.moments import Moments
 from stroke_side_msgs.msg import (
     AffectedSide,
@@ -40,15 +49,12 @@ from stroke_side_msgs.msg import (
 )
 
 # Reasons of this module's own; the others come from the pipeline.
-NO_IMAGE = 'no_image'
-UNDECODABLE = 'undecodable_image'
 INTERNAL_ERROR = 'internal_error'
 DISABLED = 'disabled'
 INACTIVE = 'inactive'
 SHUTTING_DOWN = 'shutting_down'
 UNCONFIGURED = 'unconfigured'
 # Why a session began, beside the pipeline's own reasons.
-CLOCK_WENT_BACK = 'clock_went_back'
 ORIENTATION_CHANGED = 'orientation_changed'  # also a reason of its own
 REASONS = (NO_IMAGE, UNDECODABLE, INTERNAL_ERROR, DISABLED, INACTIVE, SHUTTING_DOWN, UNCONFIGURED,
            ORIENTATION_CHANGED)
@@ -187,7 +193,10 @@ class FrameAssessor:
         if self._statistics.frame_failed(type(error).__name__, text):
             trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
             self._logger.error(f'frame not assessed, please report: {text}\n{trace}')
-        pipeline.reset(INTERNAL_ERROR)
+        try:
+            self._start_afresh(pipeline, INTERNAL_ERROR)
+        except Exception:  # noqa: BLE001 - told above; what raises again must not keep it from
+            pipeline.reset(INTERNAL_ERROR)  # forgetting what made it raise
         self.lose(pipeline, INTERNAL_ERROR)
 
     def lose(self, pipeline: Pipeline, reason: str) -> None:
@@ -237,15 +246,15 @@ class FrameAssessor:
                 cue, pipeline.session, accepted=False, reasons=(BAD_PHASE,)))
             self._logger.warning(f'exercise cue with phase {cue.phase}: neither START nor STOP')
             return
-        stamped = cue.header.stamp.sec or cue.header.stamp.nanosec
-        stamp_s = conversions.stamp_s(cue.header) if stamped else self._image_clock.seconds
+        moment_s = self._image_clock.of_cue(conversions.stamp_s(cue.header))
         start = cue.phase == ExerciseCue.START
-        problems = pipeline.cue(cue.exercise, start, stamp_s, cue.hold_s)
-        if start:
-            self._moments.start(stamp_s, cue)
-        self._answer(conversions.exercise_status(
-            cue, pipeline.session, REFUSED.isdisjoint(problems), problems))
-        self.files.cue(stamp_s, cue.exercise, start, cue.hold_s, problems)
+        problems = pipeline.cue(cue.exercise, start, moment_s, cue.hold_s)
+        taken = REFUSED.isdisjoint(problems)
+        if start and taken:
+            self._moments.start(moment_s, cue)
+        self._answer(conversions.exercise_status(cue, pipeline.session, taken, problems))
+        if not math.isnan(moment_s):
+            self.files.cue(moment_s, cue.exercise, start, cue.hold_s, problems)
         self.cue = f'{cue.exercise[:40]} {"start" if start else "stop"}'
         if problems:
             self.cue += ': ' + ', '.join(problems)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
+import functools
 import math
 import sys
 from collections import Counter, defaultdict
@@ -25,8 +25,9 @@ from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.offline.inputs import Cue, Frame, InputError
+from stroke_side_monitor.offline.stream import Assessed, Stream
 from stroke_side_monitor.perception.tflite import ModelError
-from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
+from stroke_side_monitor.pipeline import Pipeline, PipelineSettings, parameters
 
 TRUTH = 'stroke_side_msgs/msg/SimulatedPatientTruth'
 AFFECTED_SIDE = 'stroke_side_msgs/msg/AffectedSide'
@@ -235,7 +236,8 @@ def _read_folder(path: Path) -> tuple[list[Truth], Iterator[Frame | Cue]]:
                 if commanded != 'rest':
                     yield Cue(truth.stamp_s, commanded, True, 0.0)
                 exercise = commanded
-            yield Frame(truth.stamp_s, inputs.read_picture(path / row['file']))
+            yield Frame(truth.stamp_s, truth.stamp_s,
+                        functools.partial(inputs.read_picture, path / row['file']))
 
     return truths, frames()
 
@@ -245,15 +247,12 @@ def _assess(items: Iterator[Frame | Cue], settings: PipelineSettings, total: int
     pipeline = Pipeline(settings, video=True)
     try:
         with tqdm(total=total, unit='frame', disable=None, leave=False) as progress:
-            for item in items:
-                if isinstance(item, Cue):
-                    pipeline.cue(item.exercise, item.start, item.stamp_s, item.hold_s)
-                    continue
-                said = pipeline.lost(item.stamp_s, 'undecodable') if item.rgb is None \
-                    else pipeline.assess(item.rgb, item.stamp_s)
-                progress.update()
-                yield Report(item.stamp_s, said.side.side, said.side.stable,
-                             said.severity.symmetry_index)
+            for step in Stream(pipeline).assessed(items):
+                if isinstance(step, Assessed):
+                    said = step.assessment
+                    progress.update()
+                    yield Report(said.stamp_s, said.side.side, said.side.stable,
+                                 said.severity.symmetry_index)
     finally:
         pipeline.close()
 
@@ -325,18 +324,11 @@ def settings_from(changes: Sequence[str]) -> PipelineSettings:
     Raises:
         InputError: no such parameter, or not a value of its type.
     """
-    settings = PipelineSettings()
-    for change in changes:
-        name, _, text = change.partition('=')
-        if name not in {one.name for one in dataclasses.fields(settings)}:
-            raise InputError(f'--set {change}: no such parameter; see config/monitor.yaml')
-        kind = type(getattr(settings, name))
-        try:
-            value = {'true': True, 'false': False}[text] if kind is bool else kind(text)
-        except (KeyError, ValueError) as error:
-            raise InputError(f'--set {change}: {text!r} is not a {kind.__name__}') from error
-        settings = dataclasses.replace(settings, **{name: value})
-    return settings
+    texts = {name: text for name, _, text in (change.partition('=') for change in changes)}
+    try:
+        return parameters.changed(PipelineSettings(), texts)
+    except parameters.ParameterError as error:
+        raise InputError(f'--set: {error}') from error
 
 
 if __name__ == '__main__':

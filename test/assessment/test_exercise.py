@@ -314,14 +314,24 @@ def test_a_cue_may_arrive_before_or_after_the_frames_of_its_stamp(face_course):
     assert late.results == (on_time,)
 
 
-def test_a_looped_recording_drops_the_unfinished_repetition(face_course):
+def test_a_cue_of_another_clock_is_refused_and_does_not_keep_the_face_from_resting(face_course):
+    tracker = ExerciseTracker()
+    for stamp_s, points in face_course().rest(3).frames:
+        tracker.add(stamp_s, points)
+    assert tracker.cue('smile', True, 1.7e9) == ('bad_stamp',)
+    assert tracker.cue('smile', True, stamp_s + 5.0) == ()
+    assert tracker.at_rest, 'what is asked for later has not begun'
+
+
+def test_a_looped_recording_concludes_the_unfinished_repetition(face_course):
     course = face_course().rest(2).move('smile', 8, 4, 1)
     tracker = ExerciseTracker()
     tracker.cue('smile', True, 2.0)
     for stamp_s, points in course.frames + course.frames:
         tracker.add(stamp_s, points)
     tracker.finish()
-    assert tracker.results == ()
+    result, = tracker.results
+    assert (result.exercise, result.reasons) == ('smile', ('stop_missing',))
     assert tracker.current == ''
 
 

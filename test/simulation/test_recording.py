@@ -9,7 +9,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline.inputs import read_bag, read_picture
+from stroke_side_monitor.offline.inputs import Frame, read_bag, read_picture
 from stroke_side_monitor.simulation import recording
 from stroke_side_monitor.simulation.__main__ import main
 from stroke_side_monitor.simulation.palsy import Palsy
@@ -68,7 +68,7 @@ def test_the_same_session_gives_the_same_bag(session, tmp_path, storage):
 def test_assess_reads_the_bag(session, tmp_path):
     recording.write_bag(session, tmp_path / 'bag')
     items = list(read_bag(tmp_path / 'bag', None))
-    assert sum(hasattr(item, 'rgb') for item in items) == len(session)
+    assert sum(isinstance(item, Frame) for item in items) == len(session)
 
 
 @pytest.mark.parametrize('write', [recording.write_bag, recording.write_frames,

@@ -97,8 +97,8 @@ def test_the_command_line_scores_a_bag_without_reports(person, tmp_path, capsys)
 
 @pytest.mark.parametrize(('arguments', 'said'), [
     (['nowhere'], 'neither a bag nor'),
-    (['nowhere', '--set', 'mouth_on=high'], "'high' is not a float"),
-    (['nowhere', '--set', 'beauty=3'], 'no such parameter')])
+    (['nowhere', '--set', 'mouth_on=high'], "'high' is not a double"),
+    (['nowhere', '--set', 'beauty=3'], 'no parameter beauty')])
 def test_what_cannot_be_scored_gets_one_clear_line(capsys, arguments, said):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err

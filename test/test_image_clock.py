@@ -2,7 +2,7 @@
 
 import pytest
 
-from stroke_side_monitor.ros.image_clock import ImageClock
+from stroke_side_monitor.pipeline.image_clock import ImageClock
 
 
 def moments(*images):

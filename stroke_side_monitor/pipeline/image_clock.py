@@ -39,6 +39,15 @@ class ImageClock:
         """Whether an image of this stamp is to be dropped; see rhythm.is_late."""
         return rhythm.is_late(stamp_s, self._stamp_s, jump_back_s)
 
+    def of_cue(self, stamp_s: float) -> float:
+        """The moment that a cue of this stamp was given; one without stamp means now.
+
+        NaN where there is no now: before the first image.
+        """
+        if stamp_s:
+            return stamp_s
+        return self.seconds if self.running else math.nan
+
     def take(self, stamp_s: float, arrived_s: float) -> bool:
         """Take the next image; True when the camera's clock went back.
 

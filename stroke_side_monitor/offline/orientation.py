@@ -1,0 +1,122 @@
+"""Turns pictures and videos upright as the notes in their files say: EXIF, and MP4's matrix.
+
+It never guesses: how a camera hung is for the user to say (`--rotation`, `--mirrored`). A video's
+matrix is read here because OpenCV turns a mirrored video instead of mirroring it.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# EXIF 2.3, tag 0x0112: where the picture's first row and column belong, as a matrix (a, b, c, d)
+# that sends column and row (x, y) to (a x + c y, b x + d y).
+_EXIF_TAG = 0x0112
+_EXIF = {1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),
+         5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0)}
+_ONE = 1 << 16  # 1.0 in MP4's 16.16 fixed point
+_CONTAINERS = {b'moov', b'trak', b'mdia'}
+
+
+class OrientationError(ValueError):
+    """A note asks for something other than quarter turns and mirroring; the text says so."""
+
+
+Matrix = tuple[int, int, int, int]
+
+
+def by_exif(rgb: NDArray[np.uint8], data: bytes) -> NDArray[np.uint8]:
+    """The picture as its EXIF note says that it is to be shown; as it is where there is none.
+
+    Args:
+        rgb: uint8 (H, W, 3), decoded without regard to the note.
+        data: the file.
+    """
+    from PIL import Image, UnidentifiedImageError  # matplotlib brings it
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            note = picture.getexif().get(_EXIF_TAG, 1)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error,
+            Image.DecompressionBombError):
+        return rgb  # decoded strictly by another library; a note that cannot be read is none
+    return np.ascontiguousarray(_turned(rgb, _EXIF.get(note, _EXIF[1])))
+
+
+def of_video(path: Path) -> Callable[[NDArray[Any]], NDArray[np.uint8]] | None:
+    """From a frame as OpenCV decodes it, BGR uint8 (H, W, 3), to upright RGB.
+
+    None for files that are not of the MP4 family: they have no such matrix, and OpenCV turns them.
+
+    Raises:
+        OrientationError: the video is to be shown askew or stretched.
+    """
+    with path.open('rb') as file:
+        matrix = _video_matrix(file)
+    if matrix is None:
+        return None
+
+    def upright(bgr: NDArray[Any]) -> NDArray[np.uint8]:
+        return cv2.cvtColor(np.ascontiguousarray(  # type: ignore[return-value]
+            _turned(bgr, matrix)), cv2.COLOR_BGR2RGB)
+
+    return upright
+
+
+def _turned(picture: NDArray[Any], matrix: Matrix) -> NDArray[Any]:
+    a, b, c, d = matrix
+    if a:
+        return picture[::d, ::a]
+    return picture.transpose(1, 0, 2)[::b, ::c]
+
+
+def _video_matrix(file: BinaryIO) -> Matrix | None:
+    """Of the first video track. Source: ISO/IEC 14496-12, 8.3.2 (tkhd) and 8.4.3 (hdlr)."""
+    header = b''
+    for kind, body in _boxes(file, 0, file.seek(0, io.SEEK_END)):
+        if kind == b'tkhd':
+            header = body
+        elif kind == b'hdlr' and body[8:12] == b'vide' and header:
+            # After version and flags come times and numbers, longer in version 1.
+            start = 52 if header[0] == 1 else 40
+            a, b, _, c, d = struct.unpack_from('>5i', header, start)
+            return _quarter_turn(a, b, c, d)
+    return None
+
+
+def _quarter_turn(a: int, b: int, c: int, d: int) -> Matrix:
+    turned = tuple(round(value / _ONE) for value in (a, b, c, d))
+    exact = all(abs(value - unit * _ONE) < _ONE // 64
+                for value, unit in zip((a, b, c, d), turned, strict=True))
+    if not exact or turned not in _EXIF.values():
+        raise OrientationError('the video is to be shown turned askew or stretched; save it '
+                               'upright, by a video editor or ffmpeg')
+    return turned  # type: ignore[return-value]
+
+
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """The small boxes within moov, in order; nothing where the file is of another family."""
+    while start + 8 <= end:
+        file.seek(start)
+        size, kind = struct.unpack('>I4s', file.read(8))
+        body = start + 8
+        if size == 1:
+            large = file.read(8)
+            if len(large) < 8:
+                return
+            size, body = int.from_bytes(large, 'big'), start + 16
+        size = end - start if size == 0 else size
+        if size < body - start or start + size > end:
+            return  # no box: damage, or a file of another family
+        if kind in _CONTAINERS:
+            yield from _boxes(file, body, start + size)
+        elif kind in (b'tkhd', b'hdlr') and size < 4096:
+            file.seek(body)
+            yield kind, file.read(start + size - body)
+        start += size

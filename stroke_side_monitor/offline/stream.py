@@ -1,0 +1,157 @@
+"""A recording's frames and cues → assessments, by the rules that the node has for a live camera.
+
+Which frames are late, due or damaged, when a clock has gone back and what a cue without stamp means
+is the same here as in ros/frames.py; only the time between frames is the recording's instead of
+this machine's. It never reads a file and never writes a record.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroke_side_monitor.assessment.severity import SeverityEstimate
+from stroke_side_monitor.offline.inputs import Cue, Frame, Note
+from stroke_side_monitor.perception.image import ImageDecodeError
+from stroke_side_monitor.pipeline import (
+    CLOCK_WENT_BACK,
+    NO_IMAGE,
+    UNDECODABLE,
+    Assessment,
+    Pipeline,
+)
+from stroke_side_monitor.pipeline.image_clock import ImageClock
+
+# The node's default stale_timeout_s.
+_STALE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """What became of one frame; rgb uint8 (H, W, 3) as received, None of one not decoded."""
+
+    assessment: Assessment
+    rgb: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A recording was over, or its clock went back: what the exercises still open came to."""
+
+    severity: SeverityEstimate
+
+
+class Stream:
+    """Carries one recording through one pipeline, which must be new or reset."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._clock = ImageClock()
+        self._silent_since_s = np.nan
+        self._undecodable = False
+        self._counts: Counter[str] = Counter()
+        self._faults: dict[str, str] = {}
+        self._refused: Counter[tuple[str, str]] = Counter()
+        self._invalid: Counter[tuple[str, str]] = Counter()
+        self._told: list[str] = []
+
+    def assessed(self, items: Iterable[Frame | Cue | Note]) -> Iterator[Assessed | Ended]:
+        """What became of the frames that were due, in order, and the end."""
+        for item in items:
+            if isinstance(item, Note):
+                self._told.append(item.text)
+            elif isinstance(item, Cue):
+                self._cue(item)
+            else:
+                yield from self._frame(item)
+        yield from self._end()
+
+    @property
+    def decoded(self) -> int:
+        """Frames that were assessed."""
+        return self._counts['decoded']
+
+    def notes(self) -> list[str]:
+        """What a user should know of the recording, each in one line; empty when all was well."""
+        counts = self._counts
+        of = f'of {counts["frames"]} frames'
+        notes = [*self._told]
+        notes += [f'{counts[kind]} {of} could not be decoded ({kind}); the first: {text}'
+                  for kind, text in self._faults.items()]
+        if counts['late']:
+            notes.append(f'{counts["late"]} {of} were stamped earlier than the one before and left '
+                         'out')
+        if counts['went back']:
+            notes.append(f'the frames\' clock went back {counts["went back"]} times: each time a '
+                         'new session began')
+        if counts['unstamped']:
+            notes.append(f'{counts["unstamped"]} {of} carry no stamp')
+        notes += [f'{count} cues for {exercise} were refused ({reason})'
+                  for (exercise, reason), count in self._refused.items()]
+        notes += [f'{count} exercises ({exercise}) gave no result ({reasons})'
+                  for (exercise, reasons), count in self._invalid.items()]
+        return notes
+
+    def _cue(self, cue: Cue) -> None:
+        status = self._pipeline.cue(cue.exercise, cue.start, self._clock.of_cue(cue.stamp_s),
+                                    cue.hold_s)
+        if status:
+            self._refused[cue.exercise[:40], ', '.join(status)] += 1
+
+    def _frame(self, frame: Frame) -> Iterator[Assessed | Ended]:
+        self._counts['frames'] += 1
+        yield from self._silence(frame)
+        if self._clock.is_late(frame.stamp_s, self._pipeline.settings.jump_back_s):
+            self._counts['late'] += 1
+            self._alive(frame)
+            return
+        if not self._pipeline.due(frame.stamp_s):
+            self._alive(frame)
+            return
+        try:
+            rgb = frame.decode()
+        except ImageDecodeError as error:
+            self._undecodable = True
+            self._counts[error.kind] += 1
+            self._faults.setdefault(error.kind, str(error))
+            return
+        self._undecodable = False
+        self._alive(frame)
+        self._counts['decoded'] += 1
+        self._counts['unstamped'] += frame.stamp_s == 0.0
+        if self._clock.take(frame.stamp_s, frame.received_s):
+            self._counts['went back'] += 1
+            yield from self._end()
+            self._pipeline.reset(CLOCK_WENT_BACK)
+        yield self._noted(self._pipeline.assess(rgb, self._clock.seconds), rgb)
+
+    def _alive(self, frame: Frame) -> None:
+        if not self._undecodable:
+            self._silent_since_s = frame.received_s
+
+    def _silence(self, frame: Frame) -> Iterator[Assessed]:
+        """What the node says when nothing could be assessed for a while, up to this frame."""
+        if np.isnan(self._silent_since_s):
+            self._silent_since_s = frame.received_s
+        if frame.received_s - self._silent_since_s <= _STALE_S:
+            return
+        self._silent_since_s = frame.received_s
+        lost = self._pipeline.lost(
+            self._clock.seconds, UNDECODABLE if self._undecodable else NO_IMAGE)
+        if self._undecodable:
+            # A pause of the recording needs no record; frames that nobody could see do.
+            yield self._noted(replace(lost, stamp_s=frame.stamp_s), None)
+
+    def _noted(self, assessment: Assessment, rgb: NDArray[np.uint8] | None) -> Assessed:
+        for result in assessment.exercise_results:
+            if not result.valid and not result.awaits_repetition:
+                self._invalid[result.exercise, ', '.join(result.reasons)] += 1
+        return Assessed(assessment, rgb)
+
+    def _end(self) -> Iterator[Ended]:
+        if self._pipeline.finish():
+            yield Ended(self._pipeline.severity_so_far)
