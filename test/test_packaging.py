@@ -26,7 +26,7 @@ PACKAGE = ROOT / 'stroke_side_monitor'
 MODULES = sorted(PACKAGE.rglob('*.py'))
 # import name -> name on PyPI, where they differ
 DISTRIBUTIONS = {'ai_edge_litert': 'ai-edge-litert', 'cv2': 'opencv-python-headless',
-                 'yaml': 'pyyaml'}
+                 'PIL': 'pillow', 'yaml': 'pyyaml'}
 # Imported where present, done without where not; why: docs/dependencies.md
 OPTIONAL = {'distributed', 'fsspec', 'keras', 'psutil', 'pyarrow', 'skimage', 'tensorflow',
             'tflite_runtime'}
