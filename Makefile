@@ -38,7 +38,7 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo colcon clean \
+.PHONY: help setup demo test fuzz lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo colcon clean \
   clinic-setup clinic clinic-user clinic-test
 
 help:  ## this list
@@ -51,6 +51,9 @@ demo: setup  ## simulated patient + monitor + live table: SIDE=left|right|none S
 
 test: setup  ## the whole suite (ARGS='-k name' chooses, DISTRO=jazzy: on ROS 2 Jazzy)
 	$(PY) -m pytest $(ARGS)
+
+fuzz: setup  ## 20,000 damaged files through assess (ARGS='--mutants 1000 --keep FOLDER')
+	$(PY) test/fuzzing.py $(ARGS)
 
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -168,6 +168,10 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def _decode(data: bytes) -> NDArray[np.uint8]:
+    if data.startswith(b'RIFF') and int.from_bytes(data[4:8], 'little') + 8 != len(data):
+        # WebP has no checksums; its length is all that tells of damage.
+        raise InputError('a WebP of another length than it says, so cut off or damaged; copy it '
+                         'again')
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) \
             if data.startswith(_SIGNATURES) else None
@@ -235,8 +239,11 @@ def _video_frames(capture: cv2.VideoCapture,
         yield Note(f'{count} of {declared} frames could be read: the video is cut off or damaged')
 
 
-def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
+def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue | Note]:
     """The frames and exercise cues of a rosbag2 in the order they were recorded.
+
+    Damaged messages are passed over, and what comes after damage of the bag itself is lost; a Note
+    says so.
 
     Args:
         path: bag folder or single .mcap file.
@@ -245,19 +252,40 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue]:
     Raises:
         InputError: not a bag, no such topic, or several image topics and none named.
     """
-    from rosbags.highlevel import AnyReader, AnyReaderError  # only bags need it
+    from rosbags.highlevel import AnyReader  # only bags need it
+    count = 0
     try:
         with AnyReader([path], default_typestore=typestore()) as reader:
             images = _image_connections(reader.connections, topic)
             cues = [one for one in reader.connections if one.msgtype == CUE]
-            for connection, received_ns, raw in reader.messages(images + cues):
-                message = reader.deserialize(raw, connection.msgtype)
-                if connection not in cues:
-                    yield _to_frame(message, received_ns)
-                elif (cue := _to_cue(message)) is not None:
-                    yield cue
-    except AnyReaderError as error:
-        raise InputError(f'not a readable bag ({error}); run "ros2 bag reindex" on it') from error
+            for item in _bag_items(reader, images, cues):
+                yield item
+                count += isinstance(item, Frame)
+    except InputError:
+        raise
+    # Of damaged bags the libraries below raise whatever they stumble over.
+    except Exception as error:
+        what = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
+        if not count:
+            raise InputError(f'not a readable bag ({what}); run "ros2 bag reindex" on it'
+                             ) from error
+        yield Note(f'the bag is damaged after {count} frames, and what follows is lost ({what})')
+
+
+def _bag_items(reader: Any, images: Sequence[Any], cues: Sequence[Any]
+               ) -> Iterator[Frame | Cue | Note]:
+    damaged, first = 0, ''
+    for connection, received_ns, raw in reader.messages([*images, *cues]):
+        try:
+            message = reader.deserialize(raw, connection.msgtype)
+            item = _to_frame(message, received_ns) if connection in images else _to_cue(message)
+        except Exception as error:  # noqa: BLE001 - bytes that are no message of that type
+            damaged, first = damaged + 1, first or f'{type(error).__name__}: {error}'[:100]
+            continue
+        if item is not None:
+            yield item
+    if damaged:
+        yield Note(f'{damaged} messages are damaged; the first: {first}')
 
 
 def typestore() -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stroke_side_monitor.assessment.exercise import ExerciseResult
 from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.offline.inputs import Cue, Frame, Note
 from stroke_side_monitor.perception.image import ImageDecodeError
@@ -40,8 +41,9 @@ class Assessed:
 
 @dataclass(frozen=True)
 class Ended:
-    """A recording was over, or its clock went back: what the exercises still open came to."""
+    """A recording was over, stood still or went back: what the exercises until then came to."""
 
+    results: tuple[ExerciseResult, ...]
     severity: SeverityEstimate
 
 
@@ -122,7 +124,7 @@ class Stream:
         self._undecodable = False
         self._alive(frame)
         self._counts['decoded'] += 1
-        self._counts['unstamped'] += frame.stamp_s == 0.0
+        self._counts['unstamped'] += frame.stamp_s == 0.0 < frame.received_s
         if self._clock.take(frame.stamp_s, frame.received_s):
             self._counts['went back'] += 1
             yield from self._end()
@@ -133,7 +135,7 @@ class Stream:
         if not self._undecodable:
             self._silent_since_s = frame.received_s
 
-    def _silence(self, frame: Frame) -> Iterator[Assessed]:
+    def _silence(self, frame: Frame) -> Iterator[Assessed | Ended]:
         """What the node says when nothing could be assessed for a while, up to this frame."""
         if np.isnan(self._silent_since_s):
             self._silent_since_s = frame.received_s
@@ -145,6 +147,9 @@ class Stream:
         if self._undecodable:
             # A pause of the recording needs no record; frames that nobody could see do.
             yield self._noted(replace(lost, stamp_s=frame.stamp_s), None)
+        elif lost.exercise_results:
+            self._noted(lost, None)
+            yield Ended(lost.exercise_results, self._pipeline.severity_so_far)
 
     def _noted(self, assessment: Assessment, rgb: NDArray[np.uint8] | None) -> Assessed:
         for result in assessment.exercise_results:
@@ -153,5 +158,6 @@ class Stream:
         return Assessed(assessment, rgb)
 
     def _end(self) -> Iterator[Ended]:
-        if self._pipeline.finish():
-            yield Ended(self._pipeline.severity_so_far)
+        results = self._pipeline.finish()
+        if results:
+            yield Ended(results, self._pipeline.severity_so_far)

@@ -17,6 +17,7 @@ class ImageClock:
     """Turns stamps into moments, one per image in order of arrival.
 
     seconds: the last image's moment; never before an earlier one's unless the clock went back.
+    Minus infinity before the first: whatever has a stamp comes after it.
 
     A stamp that stands still (always zero, or repeated) would let nothing ever grow old: the
     windows would fill for ever and no exercise would end. There, time goes on as the images arrive.
@@ -27,7 +28,7 @@ class ImageClock:
 
     def reset(self) -> None:
         """Forget the last image."""
-        self.seconds = 0.0
+        self.seconds = -math.inf
         self._stamp_s = self._arrived_s = math.nan
 
     @property

@@ -214,7 +214,7 @@ class FrameAssessor:
     def forget(self, pipeline: Pipeline) -> None:
         """Another patient."""
         self._start_afresh(pipeline, RESET)
-        self.files.event(self._image_clock.seconds, 'reset')
+        self.files.event(max(self._image_clock.seconds, 0.0), 'reset')
         self._header = Header()
         self._image_clock.reset()
         self.cue = ''

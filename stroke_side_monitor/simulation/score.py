@@ -24,7 +24,7 @@ from tqdm import tqdm
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import inputs
-from stroke_side_monitor.offline.inputs import Cue, Frame, InputError
+from stroke_side_monitor.offline.inputs import Cue, Frame, InputError, Note
 from stroke_side_monitor.offline.stream import Assessed, Stream
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings, parameters
@@ -218,14 +218,14 @@ def _read_bag(path: Path) -> tuple[list[Truth], list[Report]]:
     return truths, reports
 
 
-def _read_folder(path: Path) -> tuple[list[Truth], Iterator[Frame | Cue]]:
+def _read_folder(path: Path) -> tuple[list[Truth], Iterator[Frame | Cue | Note]]:
     with (path / 'truth.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
     truths = [Truth(int(row['stamp_ns']) * 1e-9, Side[row['side'].upper()],
                     float(row['severity_mouth']), float(row['severity_eye']),
                     float(row['severity_brow']), row['exercise']) for row in rows]
 
-    def frames() -> Iterator[Frame | Cue]:
+    def frames() -> Iterator[Frame | Cue | Note]:
         exercise = 'rest'
         for row, truth in zip(rows, truths, strict=True):
             # The folder keeps no cues; the truth's phases say when they were given.
@@ -242,7 +242,7 @@ def _read_folder(path: Path) -> tuple[list[Truth], Iterator[Frame | Cue]]:
     return truths, frames()
 
 
-def _assess(items: Iterator[Frame | Cue], settings: PipelineSettings, total: int
+def _assess(items: Iterator[Frame | Cue | Note], settings: PipelineSettings, total: int
             ) -> Iterator[Report]:
     pipeline = Pipeline(settings, video=True)
     try:
