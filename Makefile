@@ -31,6 +31,13 @@ RESOLVE := $(PY) -m uv pip install --quiet --dry-run --target $(VENV)/never --no
   --require-hashes --only-binary :all:
 OUT ?= .
 
+# The tests wait for messages more than they compute: more workers than cores.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+# No process, no DDS, no video through the whole pipeline.
+QUICK := test/assessment test/test_inputs.py test/test_image_clock.py test/test_rhythm.py \
+  test/test_docs.py test/test_packaging.py test/test_ros_apis.py test/ros/test_conversions.py \
+  test/patient_files test/report test/training
+
 SIDE ?= left
 SEVERITY ?= 0.8
 DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') \
@@ -38,7 +45,7 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test fuzz lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo colcon clean \
+.PHONY: help setup demo test check fuzz lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo colcon clean \
   clinic-setup clinic clinic-user clinic-test
 
 help:  ## this list
@@ -49,8 +56,11 @@ setup: $(VENV)/.environment $(VENV)/.messages $(VENV)/.package  ## make .venv, e
 demo: setup  ## simulated patient + monitor + live table: SIDE=left|right|none SEVERITY=0..1 PHOTO=face.jpg CAMERA=0
 	$(PY) -m demo $(DEMO)
 
-test: setup  ## the whole suite (ARGS='-k name' chooses, DISTRO=jazzy: on ROS 2 Jazzy)
-	$(PY) -m pytest $(ARGS)
+test: setup  ## the whole suite (ARGS='-k name' chooses, ARGS='-n0 -x' one by one, DISTRO=jazzy: on ROS 2 Jazzy)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: lint  ## after each edit: ruff, mypy and the tests that need no second process
+	$(PY) -m pytest -n $(WORKERS) -q $(QUICK) $(ARGS)
 
 fuzz: setup  ## 20,000 damaged files through assess (ARGS='--mutants 1000 --keep FOLDER')
 	$(PY) test/fuzzing.py $(ARGS)

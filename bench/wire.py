@@ -29,7 +29,7 @@ from std_msgs.msg import Header
 from stroke_side_monitor.pipeline import PipelineSettings
 from stroke_side_monitor.pipeline.rhythm import EvenFrames
 from stroke_side_monitor.ros import conversions
-from stroke_side_msgs.msg import AffectedSide
+from stroke_side_msgs.msg import AffectedSide, ExerciseCue
 
 RATE_HZ = 30.0
 _PATIENCE_S = 60.0
@@ -66,6 +66,8 @@ class Camera:
             AffectedSide, 'stroke_side_monitor/affected_side', self._answer, QoSProfile(depth=100))
         self._changer: Any = self.node.create_client(
             ChangeState, 'stroke_side_monitor/change_state')
+        self._cues = self.node.create_publisher(
+            ExerciseCue, 'stroke_side_monitor/exercise_cue', QoSProfile(depth=10))
         self._messages: Sequence[Image] = ()
         self.shown_s: list[float] = []
         self.latencies_ms: list[float] = []
@@ -81,12 +83,18 @@ class Camera:
         """What to show from now on; uint8 (H, W, 3) each."""
         self._messages = [conversions.image_message(rgb, Header()) for rgb in frames]
 
+    def cue(self, exercise: str) -> None:
+        """Ask for an exercise, now."""
+        cue = ExerciseCue(exercise=exercise, phase=ExerciseCue.START)
+        cue.header.stamp = self.node.get_clock().now().to_msg()
+        self._cues.publish(cue)
+
     def transition(self, identifier: int) -> None:
         """Ask the monitor for a lifecycle transition and wait for it."""
-        self._until(self._changer.service_is_ready)
+        self.until(self._changer.service_is_ready)
         future = self._changer.call_async(
             ChangeState.Request(transition=Transition(id=identifier)))
-        self._until(future.done)
+        self.until(future.done)
 
     def run(self, seconds: float) -> None:
         """Show and listen for a while."""
@@ -94,7 +102,8 @@ class Camera:
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
-    def _until(self, predicate: Callable[[], Any]) -> None:
+    def until(self, predicate: Callable[[], Any]) -> None:
+        """Show and listen until the predicate gives something true."""
         deadline = time.monotonic() + _PATIENCE_S
         while not predicate():
             if time.monotonic() > deadline:

@@ -21,6 +21,7 @@ from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 
 from stroke_side_monitor.local_dds import image_profile, profile_variable
+from stroke_side_monitor.ros.ending import WITH_PARENT
 
 _CONFIG = Path(__file__).resolve().parents[1] / 'config'
 _PROFILE_VARIABLE = profile_variable(os.environ.get('ROS_DISTRO', ''))
@@ -100,5 +101,5 @@ def _node(given: dict[str, Any]) -> Node:
                     ('image/compressed', f'{given["image_topic"]}/compressed')],
         arguments=['--ros-args', '--log-level', given['log_level']],
         # For this process alone: nodes with another profile lose shared memory with its own.
-        additional_env={_PROFILE_VARIABLE: profile} if profile else {},
+        additional_env={WITH_PARENT: '1', **({_PROFILE_VARIABLE: profile} if profile else {})},
         output='screen')

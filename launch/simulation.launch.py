@@ -17,6 +17,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
 from stroke_side_monitor.local_dds import image_profile, profile_variable
+from stroke_side_monitor.ros.ending import WITH_PARENT
 
 _MONITOR = Path(__file__).resolve().with_name('monitor.launch.py')
 _PROFILE_VARIABLE = profile_variable(os.environ.get('ROS_DISTRO', ''))
@@ -59,6 +60,6 @@ def _patient(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings=[('image', given['image_topic']),
                     ('image/compressed', f'{given["image_topic"]}/compressed')],
         arguments=['--ros-args', '--log-level', given['log_level']],
-        additional_env=({_PROFILE_VARIABLE: given['fastdds_profile']}
-                        if given['fastdds_profile'] else {}),
+        additional_env={WITH_PARENT: '1', **({_PROFILE_VARIABLE: given['fastdds_profile']}
+                                              if given['fastdds_profile'] else {})},
         output='screen')]

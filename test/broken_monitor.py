@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 
-from stroke_side_monitor.ros import process
+from stroke_side_monitor.ros import ending, process
 from stroke_side_monitor.ros.monitor import Monitor
 
 
@@ -31,6 +31,7 @@ def broken(name: str):
 
 def main() -> int:
     """Run it as the monitor's own program does."""
+    ending.tell_stacks_on_request()
     names = sys.argv[1:sys.argv.index('--ros-args')]
     return process.run(type('Broken', (Monitor,), {name: broken(name) for name in names}))
 

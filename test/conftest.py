@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -107,6 +110,44 @@ def start_process():
     yield start
     for process in started:
         _kill_group(process)
+
+
+@pytest.fixture
+def finished():
+    """Waits for a process of start_process and gives its output, or fails with its stacks.
+
+    Returns:
+        A function (process, patience in seconds) -> what it wrote. The stacks of all threads of
+        all its processes that know SIGUSR1 go to standard error, which the failure shows.
+    """
+    def wait(process: subprocess.Popen[str], patience_s: float) -> str:
+        try:
+            return process.communicate(timeout=patience_s)[0]
+        except subprocess.TimeoutExpired:
+            told = where_it_hangs(process.pid)
+            pytest.fail(f'{process.args} has not ended in {patience_s:.0f} s; {told}')
+
+    return wait
+
+
+def where_it_hangs(group: int) -> str:
+    """Have every process of the group write its stacks; what was done, in words."""
+    asked = []
+    for entry in Path('/proc').iterdir():
+        try:
+            if not entry.name.isdigit() or os.getpgid(int(entry.name)) != group:
+                continue
+            caught = int(re.search(r'SigCgt:\s*(\w+)', (entry / 'status').read_text())[1], 16)
+        except (ProcessLookupError, FileNotFoundError):
+            continue
+        if caught >> (signal.SIGUSR1 - 1) & 1:  # others would die of it
+            os.kill(int(entry.name), signal.SIGUSR1)
+            asked.append(entry.name)
+            time.sleep(0.2)  # for faulthandler to write
+            if shutil.which('py-spy'):
+                subprocess.run(['py-spy', 'dump', '--native', '--pid', entry.name],
+                               stdout=sys.stderr, check=False)
+    return f'stacks of processes {", ".join(asked) or "none"} on standard error'
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

@@ -16,6 +16,8 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Empty
 
+from stroke_side_monitor.ros import ending
+
 RATE_HZ = 30.0
 # Deep, so that a reader that gets no processor for a while is not taken for a loss in transport.
 QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=60,
@@ -88,6 +90,7 @@ def pair(size_and_count: list[str]) -> None:
 
 def main() -> None:
     """Run both ends, or one."""
+    ending.tell_stacks_on_request()
     if sys.argv[1] == 'pair':
         pair(sys.argv[2:])
         return

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import rclpy
+from conftest import where_it_hangs
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -93,7 +94,11 @@ class MonitorProcess:
         """Send these signals (default: SIGINT) at once and wait for the exit status."""
         for number in signals or (signal.SIGINT,):
             self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            told = where_it_hangs(self.process.pid)
+            raise AssertionError(f'{told}, which is in its log:\n{self.log}') from None
 
     def hammer(self, number: signal.Signals) -> int:
         """Send a signal every few milliseconds until it has ended; the exit status."""

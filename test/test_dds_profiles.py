@@ -26,16 +26,16 @@ ISOLATED = ('unshare', '--map-root-user', '--net', 'sh', '-c',
             'ip link set lo up multicast on && exec "$@"', 'isolated')
 
 
-def test_on_local_discovery_our_profile_carries_raw_images(start_process):
-    assert received(start_process, 640, 480, **LOCAL) >= ENOUGH
+def test_on_local_discovery_our_profile_carries_raw_images(start_process, finished):
+    assert received(start_process, finished, 640, 480, **LOCAL) >= ENOUGH
 
 
-def test_on_local_discovery_our_profile_carries_large_raw_images(start_process):
-    assert received(start_process, 1280, 720, **LOCAL) >= ENOUGH
+def test_on_local_discovery_our_profile_carries_large_raw_images(start_process, finished):
+    assert received(start_process, finished, 1280, 720, **LOCAL) >= ENOUGH
 
 
-def test_on_local_discovery_the_defaults_lose_raw_images(start_process):
-    assert received(start_process, 1280, 720) < ENOUGH
+def test_on_local_discovery_the_defaults_lose_raw_images(start_process, finished):
+    assert received(start_process, finished, 1280, 720) < ENOUGH
 
 
 @pytest.fixture
@@ -46,19 +46,21 @@ def robot_network(monkeypatch):
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
 
 
-def test_on_a_robot_our_profile_at_the_receiver_is_enough(start_process, robot_network):
-    assert received(start_process, 640, 480, *ISOLATED, **RECEIVER_ONLY) >= ENOUGH
+def test_on_a_robot_our_profile_at_the_receiver_is_enough(start_process, finished, robot_network):
+    assert received(start_process, finished, 640, 480, *ISOLATED, **RECEIVER_ONLY) >= ENOUGH
 
 
-def test_on_a_robot_our_profile_at_the_receiver_carries_large_images(start_process, robot_network):
-    assert received(start_process, 1280, 720, *ISOLATED, **RECEIVER_ONLY) >= ENOUGH
+def test_on_a_robot_our_profile_at_the_receiver_carries_large_images(
+        start_process, finished, robot_network):
+    assert received(start_process, finished, 1280, 720, *ISOLATED, **RECEIVER_ONLY) >= ENOUGH
 
 
-def test_on_a_robot_the_defaults_lose_raw_images(start_process, robot_network):
-    assert received(start_process, 1280, 720, *ISOLATED) < ENOUGH
+def test_on_a_robot_the_defaults_lose_raw_images(start_process, finished, robot_network):
+    assert received(start_process, finished, 1280, 720, *ISOLATED) < ENOUGH
 
 
-def received(start_process, width: int, height: int, *wrapper: str, **environment: str) -> int:
+def received(start_process, finished, width: int, height: int, *wrapper: str,
+             **environment: str) -> int:
     pair = start_process(raw_images.__file__, 'pair', str(width), str(height), str(COUNT),
                          wrapper=wrapper, **environment)
-    return int(pair.communicate(timeout=PATIENCE_S)[0])
+    return int(finished(pair, PATIENCE_S))

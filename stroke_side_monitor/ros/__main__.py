@@ -1,7 +1,7 @@
 """Starts a node: `python -m stroke_side_monitor.ros monitor`, or the programs that setup.py names.
 
-It imports nothing at its top but the standard library: the nodes take a second or more
-to import, and a SIGINT or SIGTERM in that time must end the program as cleanly as later ones.
+Nothing at its top imports more than the standard library: the nodes take a second or more to
+import, and a signal in that time must end the program as cleanly as later ones.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import sys
 from collections.abc import Sequence
 from itertools import takewhile
 
+from stroke_side_monitor.ros import ending
+
 _NODES = {'monitor': 'Monitor', 'patient': 'Patient', 'camera': 'Camera'}
 
 
 def monitor() -> int:
-    """Run the monitor until SIGINT or SIGTERM; the exit status."""
+    """Run the monitor until a signal ends it; the exit status."""
     return _run('monitor', sys.argv[1:])
 
 
@@ -45,8 +47,10 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         sys.stderr.write(f'{name}: {own[0]!r} means nothing here; give parameters as '
                          '--ros-args -p NAME:=VALUE\n')
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending.ending_signals():
         signal.signal(number, _end_at_once)
+    ending.end_with_parent()
+    ending.tell_stacks_on_request()
     node = importlib.import_module(f'stroke_side_monitor.ros.{name}')
     process = importlib.import_module('stroke_side_monitor.ros.process')
     status: int = process.run(getattr(node, _NODES[name]))

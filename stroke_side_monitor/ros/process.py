@@ -1,4 +1,4 @@
-"""Runs one node as a process that ends cleanly on SIGINT and SIGTERM, however often they come.
+"""Runs one node as a process that ends cleanly on SIGINT, SIGTERM and SIGHUP, however often.
 
 It never installs rclpy's own signal handlers: with them a second SIGINT in quick succession
 makes the process exit with status 1.
@@ -18,7 +18,9 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from stroke_side_monitor.ros.ending import ending_signals
+
+_SIGNALS = ending_signals()
 
 
 def run(make_node: Callable[[], Any]) -> int:

@@ -18,7 +18,7 @@ from stroke_side_msgs.msg import AffectedSide
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
-@pytest.mark.parametrize('signals', [(INT, INT), (TERM,)])
+@pytest.mark.parametrize('signals', [(INT, INT), (TERM,), (signal.SIGHUP,)])
 def test_signals_however_many_end_it_cleanly_and_withdraw_the_side(tmp_path, right_weak, signals):
     with MonitorProcess(tmp_path / 'log') as process, Robot() as robot:
         robot.until_connected()
@@ -34,6 +34,17 @@ def test_signals_that_go_on_while_it_winds_up_change_nothing(tmp_path, number):
         robot.until_connected()
         assert process.hammer(number) == 0, process.log
         assert 'Traceback' not in process.log
+
+
+def test_nohup_keeps_it_running_and_a_hung_monitor_can_be_asked_where_it_stands(
+        tmp_path, right_weak):
+    with MonitorProcess(tmp_path / 'log', wrapper=('nohup',)) as process, Robot() as robot:
+        robot.until_connected()
+        process.process.send_signal(signal.SIGHUP)
+        process.process.send_signal(signal.SIGUSR1)
+        robot.until(lambda: 'most recent call first' in process.log, 'its stacks in the log')
+        robot.watch(right_weak, 5)
+        assert process.stop() == 0, process.log
 
 
 # What a starting monitor loads, in this order; the first two while it imports.
