@@ -19,11 +19,13 @@ import stroke_side_monitor
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import tasks
+from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.recording import write_bag, write_video
 from stroke_side_monitor.simulation.session import Session, SessionPlan
 from stroke_side_monitor.simulation.still import simulate_still
+from training.occlusion import people
 
 PLAN = SessionPlan(exercises=('smile',), first_rest_s=2.0, rest_s=1.0, hold_s=1.5, fps=10.0,
                    head_motion=0.3, camera=0.3)
@@ -67,6 +69,27 @@ def lines(out):
 
 def by_name(out):
     return {Path(record['input']).name: record for record in lines(out)}
+
+
+def test_a_masked_face_among_pictures_is_unknown_and_says_why(tmp_path, patient):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    finder = StillFaceFinder()
+    rgb, _ = simulate_still(patient.framed(640, 480, 110.0), Palsy.of(Side.LEFT, 1.0, 'central'))
+    face = people.find(finder, rgb)
+    finder.close()
+    masked = people.hiding(face, 'validation', 'surgical mask', np.random.default_rng(5)).rgb
+    for name, picture in (('bare.png', rgb), ('masked.png', masked),
+                          ('mirrored.png', masked[:, ::-1])):
+        cv2.imwrite(str(folder / name), np.ascontiguousarray(picture[:, :, ::-1]))
+    assert run(folder, '--out', tmp_path / 'out') == 0
+    found = by_name(tmp_path / 'out')
+    assert found['bare.png']['side'] == 'left'
+    for name in ('masked.png', 'mirrored.png'):
+        assert found[name]['side'] == 'unknown'
+        assert found[name]['reasons'] == ['mouth_hidden']
+        assert found[name]['metrics'] == {}
+    assert {**found['masked.png'], 'input': ''} == {**found['mirrored.png'], 'input': ''}
 
 
 def test_pictures_in_folders_are_assessed_on_the_patients_side(pictures, tmp_path):

@@ -11,12 +11,14 @@ from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
+from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.session import Session, SessionPlan
 from stroke_side_monitor.simulation.still import simulate_still
+from training.occlusion import people
 
 # The astronaut's photograph shows 39 px between the eyes.
 SETTINGS = PipelineSettings(min_interocular_px=20.0)
@@ -318,6 +320,63 @@ def test_a_followed_face_that_is_suddenly_upside_down_is_noticed(patient):
 
 def upside_down(picture):
     return np.ascontiguousarray(picture[::-1, ::-1])
+
+
+def masked(rgb, kind='surgical mask', split='validation'):
+    """The same picture with something drawn before the mouth."""
+    finder = StillFaceFinder()
+    face = people.find(finder, rgb)
+    finder.close()
+    return people.hiding(face, split, kind, np.random.default_rng(5)).rgb
+
+
+@pytest.mark.parametrize(('kind', 'split'), [
+    ('surgical mask', 'validation'), ('towel', 'validation'), ('hand', 'validation'),
+    ('cup', 'validation'), ('respirator', 'report'), ('microphone', 'report')])
+@pytest.mark.parametrize('side', [Side.NONE, Side.LEFT])
+def test_a_face_whose_mouth_is_hidden_gets_no_answer(stills, patient, side, kind, split):
+    person = patient.framed(640, 480, 90.0)
+    rgb, _ = simulate_still(person, Palsy.of(side, float(side is not Side.NONE), 'central'))
+    assert stills.assess(rgb, 0.0).side.side is side
+    hidden = masked(rgb, kind, split)
+    direct, mirrored = stills.assess(hidden, 0.0), stills.assess(flipped(hidden), 0.0)
+    assert direct.side.side is Side.UNKNOWN
+    assert direct.side.reasons == ('mouth_hidden',)
+    assert direct.metrics == direct.z == {}  # of a mouth that the mesh made up
+    assert math.isnan(direct.side.landmark_score)
+    assert_mirrored(direct, mirrored)
+
+
+def test_a_mask_put_on_and_taken_off_before_the_camera(patient):
+    person = patient.framed(640, 480, 90.0)
+    rgb, _ = simulate_still(person, Palsy.of(Side.LEFT, 1.0, 'central'))
+    hidden = masked(rgb)
+    frames = [rgb] * 30 + [hidden] * 30 + [rgb] * 30
+    direct, mirrored = Pipeline(SETTINGS, video=True), Pipeline(SETTINGS, video=True)
+    answers = []
+    for index, frame in enumerate(frames):
+        said = direct.assess(frame, index / 15)
+        assert_mirrored(said, mirrored.assess(flipped(frame), index / 15))
+        answers.append(said.side)
+    for pipeline in (direct, mirrored):
+        pipeline.close()
+    assert answers[29].side is Side.LEFT
+    assert {answer.reasons for answer in answers[38:60]} == {('mouth_hidden',)}
+    assert {answer.side for answer in answers[72:]} == {Side.LEFT}
+    assert not [answer for answer in answers[:30] + answers[72:]
+                if 'mouth_hidden' in answer.reasons]
+
+
+def test_one_frame_with_a_hand_before_the_mouth_empties_no_window(patient):
+    person = patient.framed(640, 480, 90.0)
+    rgb, _ = simulate_still(person, Palsy.of(Side.LEFT, 1.0, 'central'))
+    hidden = masked(rgb, 'hand')
+    for odd in range(20, 23):  # wherever the network's look falls
+        pipeline = Pipeline(SETTINGS, video=True)
+        said = [pipeline.assess(hidden if index == odd else rgb, index / 15).side
+                for index in range(32)]
+        pipeline.close()
+        assert {answer.side for answer in said[10:]} == {Side.LEFT}
 
 
 @pytest.mark.parametrize('degrees', [90, 180, 270])

@@ -103,6 +103,23 @@ def _cut_out(rgb: NDArray[np.uint8], face: FaceLandmarks, cut: _Cut) -> NDArray[
     return mean
 
 
+def place_in_crop(face: FaceLandmarks, right: int, left: int) -> tuple[float, float]:
+    """Where the middle between two mirrored landmarks lies in the aligned crop.
+
+    Returns:
+        Pixels to the right of the crop's middle line, negated exactly in a mirror, and pixels
+        from its top.
+    """
+    right_eye, left_eye = _eye_centres(face)
+    across, up = (left_eye - right_eye) / np.hypot(*(left_eye - right_eye))
+    column, height = (face.points[right, :2] + face.points[left, :2]
+                      - (right_eye + left_eye)) / 2.0
+    scale = _FACE.size / (_FACE.extent * eye_distance_px(face))
+    return (float(scale * (across * column + up * height)),
+            float(_FACE.size * _FACE.above_eyes / _FACE.extent
+                  + scale * (up * column - across * height)))
+
+
 def eye_distance_px(face: FaceLandmarks) -> float:
     """Distance between the eye centres in the picture plane, pixels."""
     right, left = _eye_centres(face)

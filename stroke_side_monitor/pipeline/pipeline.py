@@ -32,6 +32,7 @@ from stroke_side_monitor.perception.face_tracker import (
     StillFaceFinder,
     VideoFaceTracker,
 )
+from stroke_side_monitor.perception.hidden_mouth import HiddenMouth
 from stroke_side_monitor.perception.orientation import Orientation
 from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.pipeline import door
@@ -80,6 +81,7 @@ class Pipeline:
             threads=settings.classifier_threads) if settings.use_classifier else None
         self._finder = VideoFaceTracker() if video else StillFaceFinder()
         self._orientation = Orientation()
+        self._hidden_mouth = HiddenMouth(resources.model_path('hidden_mouth.tflite'))
         self._opinions = Opinions()
         self._looks = PairedLooks()
         self._frames = EvenFrames()
@@ -188,6 +190,7 @@ class Pipeline:
         """Forget the patient, and say why: a new one, or a clock that went back."""
         self._finder.reset()
         self._orientation.reset()
+        self._hidden_mouth.reset()
         self._frames.reset()
         self._faceless_since_s = math.nan
         self._forget_person(reason)
@@ -222,6 +225,9 @@ class Pipeline:
         reasons: tuple[str, ...] = judged.reasons
         if self._orientation.is_upside_down(rgb, sighting, stamp_s):
             reasons = ('upside_down', *reasons)
+        # A face that is refused anyway is not looked at: too small or too dark, it tells nothing.
+        if not reasons and self._hidden_mouth.is_hidden(face_crop, sighting, stamp_s):
+            reasons = ('mouth_hidden',)
         limits: tuple[str, ...] = ()
         if self._person.blinks(measured):
             limits += ('blink',)
@@ -262,7 +268,7 @@ _SEARCHED_HARD_S = 1.0
 
 # With these the mesh has drawn what is not seen: its figures are nobody's, and what was gathered
 # before is not carried over.
-_INVENTED = frozenset({'upside_down'})
+_INVENTED = frozenset({'upside_down', 'mouth_hidden'})
 
 
 def load_norms(path: Path) -> Norms:

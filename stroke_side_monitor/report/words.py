@@ -46,7 +46,7 @@ REASONS = {
     'no_face': 'no face in the picture', 'several_faces': 'more than one face',
     'too_small': 'face too small or far away', 'yaw': 'head turned aside',
     'pitch': 'head turned up or down', 'roll': 'head tilted',
-    'upside_down': 'head upside down', 'blink': 'blink',
+    'upside_down': 'head upside down', 'mouth_hidden': 'mouth covered', 'blink': 'blink',
     'orientation_changed': 'left and right were swapped by a parameter',
     'lids_unclear': 'eyes too small, narrow or shut to be compared',
     'lids_conflict': 'lids and mouth point to different sides',

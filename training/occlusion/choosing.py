@@ -81,7 +81,7 @@ def hand(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     palm = face.ellipse(root - along * 25, (45, 42))
     fingers += [palm, face.capsule(root - along * 30, root + aside * 60 * rng.choice((-1, 1)), 11)]
     order = sorted(fingers[:count], key=lambda _: rng.random())
-    shade = np.ones(face.rgb.shape[:2], np.float32)
+    shade: Plane = np.ones(face.rgb.shape[:2], np.float32)
     for finger in [palm, *order]:  # rounder towards the middle, a dark line where fingers meet
         inside = face.within(finger)
         shade = shade * (1 - inside) + inside * np.clip(
@@ -93,7 +93,7 @@ def hand(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
 def cup(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     """A mug or beaker held to the lips, its rim an ellipse."""
     width, taper, height = rng.uniform(28, 45), rng.uniform(0.0, 0.2), rng.uniform(60, 110)
-    u, v = face.turned(aim + (0.0, rng.uniform(-2, 14)), rng.normal(0.0, 0.25))
+    u, v = face.turned(aim + np.array((0.0, rng.uniform(-2, 14))), rng.normal(0.0, 0.25))
     side = np.abs(u) - width * (1 + taper * np.clip(v / height, -1, 0))
     body = np.maximum(np.maximum(side, v), -v - height)
     rim = (np.hypot(u / width, v / rng.uniform(4, 14)) - 1) * 6

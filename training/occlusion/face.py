@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks
-from training.simulators import head_axes
+from training.simulators import HeadAxes, head_axes
 
 Picture = NDArray[np.uint8]
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]
 
 _LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
 _SKIN = [50, 280, 205, 425, 117, 346, 151, 9]
@@ -73,7 +73,7 @@ class DrawnFace:
 
     @cached_property
     def pixel_per_mm(self) -> float:
-        return self._axes.pixel_per_mm
+        return self.axes.pixel_per_mm
 
     @cached_property
     def skin(self) -> Plane:
@@ -98,7 +98,7 @@ class DrawnFace:
     def polygon(self, corners: Any) -> Plane:
         """float32 (H, W): 1 within these corners, mm, with fine edges."""
         offset = np.asarray(corners, float) + self._mouth
-        pixels = self._axes.origin + self._axes.in_pixels(offset)
+        pixels = self.axes.origin + self.axes.in_pixels(offset)
         mask = np.zeros(self.rgb.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round(pixels * 16 - 8).astype(np.int32)], (255,), cv2.LINE_AA, 4)
         return mask.astype(np.float32) / 255.0
@@ -155,16 +155,17 @@ class DrawnFace:
         return lips, max(corners)
 
     @cached_property
-    def _axes(self) -> Any:
+    def axes(self) -> HeadAxes:
+        """Where the patient's left and up point in the picture."""
         return head_axes(self.points)
 
     @cached_property
     def _mouth(self) -> NDArray[np.float64]:
         corners = self.points[[landmarks.COMMISSURE_RIGHT, landmarks.COMMISSURE_LEFT]]
-        return self._axes.in_mm(corners).mean(axis=0)
+        return self.axes.in_mm(corners).mean(axis=0)
 
     def _in_mm(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self._axes.in_mm(pixels) - self._mouth
+        return self.axes.in_mm(pixels) - self._mouth
 
     @cached_property
     def _grid(self) -> Plane:

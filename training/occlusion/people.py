@@ -50,7 +50,7 @@ def framed(face: DrawnFace, interocular_px: float, roll_deg: float, stretch: flo
     """The head in a picture of four by four and a half eye distances, turned and of that size."""
     eyes = face.points[[33, 133, 263, 362]].mean(axis=0)
     scale = interocular_px / (63.0 * face.pixel_per_mm)
-    turn = cv2.getRotationMatrix2D((float(eyes[0]), float(eyes[1])), roll_deg, scale)
+    turn: Any = cv2.getRotationMatrix2D((float(eyes[0]), float(eyes[1])), roll_deg, scale)
     width, height = int(4.4 * interocular_px), int(4.9 * interocular_px)
     turn[:, 2] += (width / 2 - eyes[0], height * 0.42 - eyes[1])
     turn[0] = (turn[0] - (0, 0, width / 2)) * stretch + (0, 0, width / 2)
@@ -104,6 +104,36 @@ def clear(face: DrawnFace, split: str, kind: str, rng: np.random.Generator) -> D
     """Beard, glasses, shadow and the like; the lips are seen."""
     layer: Layer = SETS[split].CLEAR[kind](face, rng, np.zeros(2))
     return Drawn(face.with_layer(layer, rng), kind, False)
+
+
+_INNER_UPPER = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
+_INNER_LOWER = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
+
+
+def opened(face: DrawnFace, rng: np.random.Generator) -> Picture:
+    """The picture with the mouth opened as in speech: lips parted, a dark gap, teeth, tongue."""
+    inner = (face.places[_INNER_UPPER] + face.places[_INNER_LOWER]) / 2
+    line = np.interp(face.across, inner[:, 0], inner[:, 1]).astype(np.float32)
+    middle, half = inner[[0, -1], 0].mean(), np.ptp(inner[:, 0]) / 2 * rng.uniform(0.8, 1.0)
+    gap = rng.uniform(3.0, 20.0) * np.sqrt(
+        np.clip(1.0 - ((face.across - middle) / half) ** 2, 0.0, 1.0))
+    above, below = 0.15 * gap, 0.85 * gap
+    off = face.upwards - line
+    shift = np.where(off > 0, -above * np.exp(-np.maximum(off - above, 0) / 10.0),
+                     below * np.exp(-np.maximum(-off - below, 0) / 30.0))
+    rows, columns = np.indices(off.shape, np.float32)
+    up = face.axes.up * face.pixel_per_mm
+    moved: Any = cv2.remap(face.rgb, (columns + shift * up[0]).astype(np.float32),
+                           (rows + shift * up[1]).astype(np.float32), cv2.INTER_LINEAR)
+    height = (off + below) / np.maximum(gap, 1e-3)  # 0 at the lower lip, 1 at the upper one
+    colour = np.broadcast_to(np.array((60, 25, 28)) * rng.uniform(0.4, 1.5), moved.shape).copy()
+    if rng.random() < 0.5:
+        colour[height < rng.uniform(0.2, 0.6)] = np.array((150, 75, 75)) * rng.uniform(0.6, 1.1)
+    if rng.random() < 0.6:
+        colour[height > rng.uniform(0.4, 0.8)] = np.array((228, 220, 205)) * rng.uniform(0.6, 1.05)
+    edge = face.within(np.maximum(-off - below, off - above)) * (gap > 1.0)
+    mouth = Layer(colour.astype(np.float32), edge.astype(np.float32))
+    return DrawnFace(moved, face.points).with_layer(mouth, rng)
 
 
 def tinted(rgb: Picture, lips: Any, rng: np.random.Generator) -> Picture:

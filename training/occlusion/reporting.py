@@ -6,6 +6,8 @@ network was trained, nor when its thresholds were set. Arguments as there.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,7 @@ def _coloured(face: DrawnFace, rng: Rng) -> Plane:
 
 def respirator(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     """A moulded mask with a middle seam, two straps, sometimes a valve."""
-    u, v = face.turned(aim + (0.0, rng.uniform(-4, 4)), rng.normal(0.0, 0.05))
+    u, v = face.turned(aim + np.array((0.0, rng.uniform(-4, 4))), rng.normal(0.0, 0.05))
     half, high, low = rng.uniform(42, 58), rng.uniform(22, 42), rng.uniform(40, 58)
     reach = np.where(v > 0, high + 12 * np.exp(-(u / 12.0) ** 2), low)
     distance = ((np.abs(u) / half) ** 2.6 + (np.abs(v) / reach) ** 2.2 - 1) * 15
@@ -34,11 +36,12 @@ def respirator(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     bulge = 1.05 - 0.3 * (u / half) ** 2 - 0.1 * np.clip(-v / low, 0, 1)
     seam = face.within(np.abs(u) - 0.6, 1.5) * float(rng.random() < 0.7)
     shell = face.layer(colour * (bulge * (1 - 0.2 * seam))[..., None], face.within(distance))
-    straps = union([face.capsule(aim + (side * half * 0.9, height), (side * 90, height * 3), 2.0)
-                    for side in (-1, 1) for height in (8, -12)])
+    ends = [(side, height) for side in (-1, 1) for height in (8, -12)]
+    straps = union([face.capsule(aim + np.array((side * half * 0.9, height)),
+                                 (side * 90, height * 3), 2.0) for side, height in ends])
     mask = face.layer(materials.any_colour(rng), face.within(straps)).under(shell)
     if rng.random() < 0.3:
-        valve = face.ellipse(aim + (rng.choice((-18, 0, 18)), -6), (11, 10))
+        valve = face.ellipse(aim + np.array((rng.choice((-18, 0, 18)), -6)), (11, 10))
         mask = mask.under(face.layer(colour * 0.85, face.within(valve)))
     return mask
 
@@ -57,7 +60,7 @@ def cloth_mask(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
 def folded_towel(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     """A towel in folds, hanging from one corner or wound round the lower face."""
     angle = rng.uniform(-0.5, 0.5)
-    u, v = face.turned(aim + (rng.uniform(-10, 10), rng.uniform(12, 26)), angle)
+    u, v = face.turned(aim + np.array((rng.uniform(-10, 10), rng.uniform(12, 26))), angle)
     if rng.random() < 0.4:
         distance = np.maximum(v + 0.5 * np.abs(u) - 10, np.abs(u) - 75)
     else:
@@ -121,7 +124,7 @@ def laid_fingers(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
 
 def bottle(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     """A bottle or glass at the lips, bright along one line, with a label."""
-    u, v = face.turned(aim + (0.0, rng.uniform(2, 12)), rng.normal(0.0, 0.4))
+    u, v = face.turned(aim + np.array((0.0, rng.uniform(2, 12))), rng.normal(0.0, 0.4))
     neck = rng.uniform(12, 17)
     width = neck + (rng.uniform(28, 36) - neck) / (1 + np.exp((v + rng.uniform(15, 45)) / 4))
     distance = np.maximum(np.abs(u) - width, v)
@@ -148,9 +151,9 @@ def microphone(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
 def airway(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     """A curved breathing tube with a collar, tied across the cheeks."""
     side, radius = rng.choice((-1, 1)), rng.uniform(4, 8)
-    path = [aim + (side * 55 * t, -70 * t + 40 * t * t) for t in np.linspace(0, 1.6, 9)]
+    path = [aim + np.array((side * 55 * t, -70 * t + 40 * t * t)) for t in np.linspace(0, 1.6, 9)]
     distance = union([face.capsule(a, b, radius)
-                      for a, b in zip(path[:-1], path[1:], strict=True)])
+                      for a, b in pairwise(path)])
     shine = 0.75 + 0.35 * np.clip(-distance / radius, 0, 1)
     colour = np.array((205, 222, 228), np.float32) * rng.uniform(0.75, 1.1)
     collar = face.within(face.ellipse(aim, (radius * 1.9, radius * 1.6)))
@@ -205,10 +208,11 @@ def _combed(face: DrawnFace, rng: Rng, where: Plane) -> Layer:
 def feeding_tube(face: DrawnFace, rng: Rng, aim: Aim) -> Layer:
     """A thin tube from a nostril over the cheek, with a plaster on the nose."""
     side = rng.choice((-1, 1))
-    start = face.places[landmarks.SUBNASALE] + (side * 6, 2)
-    middle, end = start + (side * 28, 2 + rng.normal(0, 3)), start + (side * 85, 10)
+    start = face.places[landmarks.SUBNASALE] + np.array((side * 6, 2))
+    middle = start + np.array((side * 28, 2 + rng.normal(0, 3)))
+    end = start + np.array((side * 85, 10))
     distance = union([face.capsule(start, middle, 1.4), face.capsule(middle, end, 1.4)])
-    plaster = face.ellipse(face.places[4] + (0, 6), (9, 12))
+    plaster = face.ellipse(face.places[4] + np.array((0, 6)), (9, 12))
     return face.layer((238, 225, 200), face.within(plaster) * 0.9).under(
         face.layer((240, 235, 205), face.within(distance) * rng.uniform(0.6, 1.0)))
 

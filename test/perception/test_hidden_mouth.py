@@ -1,0 +1,127 @@
+"""A mouth that something hides is told from one that is seen; a mirror changes nothing."""
+
+import dataclasses
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from stroke_side_monitor import resources
+from stroke_side_monitor.perception import crop
+from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.hidden_mouth import HiddenMouth, window
+from stroke_side_monitor.perception.tflite import ModelError
+from training.occlusion import choosing, people, reporting
+
+NETWORK = resources.model_path('hidden_mouth.tflite')
+
+
+@pytest.fixture(scope='module')
+def finder():
+    finder = StillFaceFinder()
+    yield finder
+    finder.close()
+
+
+@pytest.fixture(scope='module')
+def mouth():
+    return HiddenMouth(NETWORK)
+
+
+@pytest.fixture(scope='module')
+def face(finder, astronaut):
+    return people.framed(people.find(finder, astronaut), 80.0, 0.0)
+
+
+def looked(finder, rgb):
+    sighting = finder.look(rgb, 0.0)
+    return crop.aligned_crop(rgb, sighting.face), sighting
+
+
+def score(finder, mouth, rgb):
+    seen, sighting = looked(finder, rgb)
+    return mouth.score(window(seen, sighting.face))
+
+
+def drawn(face, split, kind, seed=3):
+    return people.hiding(face, split, kind, np.random.default_rng(seed)).rgb
+
+
+@pytest.mark.parametrize('kind', ['surgical mask', 'towel', 'hand', 'cup'])
+def test_a_mouth_behind_something_is_hidden(finder, mouth, face, kind):
+    assert score(finder, mouth, drawn(face, 'validation', kind)) >= 0.0
+
+
+@pytest.mark.parametrize('kind', ['respirator', 'folded towel', 'fist', 'microphone'])
+def test_and_behind_things_that_the_network_never_saw(finder, mouth, face, kind):
+    assert score(finder, mouth, drawn(face, 'report', kind)) >= 0.0
+
+
+@pytest.mark.parametrize('kind', [*choosing.CLEAR, *reporting.CLEAR])
+def test_a_mouth_beside_something_is_seen(finder, mouth, face, kind):
+    split = 'validation' if kind in choosing.CLEAR else 'report'
+    rgb = people.clear(face, split, kind, np.random.default_rng(3)).rgb
+    assert score(finder, mouth, rgb) < 0.0
+
+
+@pytest.mark.parametrize('change', [
+    lambda rgb: rgb, lambda rgb: np.repeat(rgb[..., 1:2], 3, axis=2), lambda rgb: rgb // 3,
+    lambda rgb: cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)])
+def test_a_bare_face_is_seen_in_colour_grey_dark_and_small(finder, mouth, face, change):
+    assert score(finder, mouth, np.ascontiguousarray(change(face.rgb))) < 0.0
+
+
+@pytest.mark.parametrize('kind', ['surgical mask', 'hand', 'tube'])
+def test_a_mirror_changes_nothing(finder, mouth, face, kind):
+    rgb = drawn(face, 'validation', kind)
+    mirrored = np.ascontiguousarray(rgb[:, ::-1])
+    assert score(finder, mouth, rgb) == score(finder, mouth, mirrored)
+
+
+@pytest.fixture
+def bare(finder, face):
+    return looked(finder, face.rgb)
+
+
+@pytest.fixture
+def masked(finder, face):
+    return looked(finder, drawn(face, 'validation', 'surgical mask'))
+
+
+def followed(mouth, looks, same_face=True):
+    """Answers at 15 frames a second; the first face is a new one."""
+    mouth.reset()
+    return [mouth.is_hidden(seen, dataclasses.replace(sighting, same_face=same_face and i > 0),
+                            i / 15) for i, (seen, sighting) in enumerate(looks)]
+
+
+def test_one_odd_frame_changes_nothing(mouth, bare, masked):
+    for usual, odd in ((bare, masked), (masked, bare)):
+        for place in range(1, 8):
+            looks = [usual] * 12
+            looks[place] = odd
+            assert len(set(followed(mouth, looks))) == 1
+
+
+def test_a_mask_put_on_is_told_within_half_a_second_and_taken_off_likewise(mouth, bare, masked):
+    answers = followed(mouth, [bare] * 15 + [masked] * 15 + [bare] * 15)
+    assert answers[:15] == [False] * 15
+    assert answers[22:30] == [True] * 8
+    assert answers[37:] == [False] * 8
+    assert sum(a != b for a, b in pairwise(answers)) == 2
+
+
+def test_another_face_is_judged_by_its_first_picture(mouth, bare, masked):
+    assert followed(mouth, [bare, masked, bare, masked], same_face=False) == [
+        False, True, False, True]
+
+
+def test_a_missing_network_is_named_with_the_cure(tmp_path):
+    with pytest.raises(ModelError, match=r'cannot read .*none\.tflite .*restore'):
+        HiddenMouth(tmp_path / 'none.tflite')
+
+
+def test_another_network_is_refused():
+    with pytest.raises(ModelError, match='is another network; restore'):
+        HiddenMouth(resources.model_path('side_classifier.tflite'))
