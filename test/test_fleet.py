@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from stroke_side_monitor import assess
+from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import dataset
@@ -222,6 +222,59 @@ def test_a_worker_of_another_version_is_refused(
     assert cluster.assess(inputs, '--out', tmp_path / 'out').wait() == 2
     assert 'has another stroke_side_monitor than this command' in capfd.readouterr().err
     assert not (tmp_path / 'out' / 'summary.csv').exists()
+
+
+def test_workers_without_this_package_are_told_of_and_others_awaited(
+        inputs, cluster, tmp_path, start_process, capfd):
+    """Such a worker ends before it has a task to fail."""
+    package = tmp_path / 'without' / 'stroke_side_monitor'
+    package.mkdir(parents=True)
+    (package / '__init__.py').write_text('raise ModuleNotFoundError(__name__)')
+    cluster.scheduler()
+    useless = start_process(
+        '-c', f'import sys; sys.path.insert(0, {str(package.parent)!r}); '
+        'from distributed.cli.dask_worker import main; main()', cluster.address,
+        '--host', '127.0.0.1', '--nthreads', '1', '--no-dashboard', '--local-directory',
+        str(tmp_path / 'scratch'))
+    client = cluster.assess(inputs / 'left.jpg', '--out', tmp_path / 'out')
+    useless.wait()
+    told = ''
+    while 'cannot import this package: see its log' not in told:
+        assert client.poll() is None
+        told += capfd.readouterr().err
+    cluster.worker()
+    assert client.wait() == 0
+    assert sides(tmp_path / 'out') == {'left.jpg': 'left'}
+
+
+def test_a_worker_that_lacks_the_norms_is_said_in_one_line(inputs, cluster, tmp_path, capfd):
+    """The file that the command was given is not on the worker's machine."""
+    norms = tmp_path / 'norms.yaml'
+    norms.write_bytes(resources.config_path('norms.yaml').read_bytes())
+    cluster.scheduler()
+    client = cluster.assess(inputs / 'left.jpg', '--out', tmp_path / 'out', '--norms', norms)
+    told = ''
+    while 'waiting for one' not in told:  # it has read the file by then
+        assert client.poll() is None
+        told += capfd.readouterr().err
+    norms.unlink()
+    cluster.worker()
+    assert client.wait() == 2
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith('assess: ')]
+    assert re.search(r'a worker cannot begin .* cannot be read \(No such file', told[-1])
+
+
+def test_an_interrupt_is_heard_by_the_command_alone(many, tmp_path, start_process, capfd):
+    """Ctrl-C reaches every process of a terminal; those of a local cluster have nothing to say."""
+    out = tmp_path / 'out'
+    client = start_process('-m', 'stroke_side_monitor.assess', str(many), '--out', str(out),
+                           '--scheduler', 'local', wrapper=('env', '--default-signal=INT'))
+    wait_for_results(out, client, 1)
+    os.killpg(client.pid, signal.SIGINT)
+    assert client.wait() == 130
+    told = capfd.readouterr().err
+    assert 'are kept in' in told
+    assert 'KeyboardInterrupt' not in told
 
 
 def test_no_scheduler_is_said_in_one_line(inputs, tmp_path, capsys, monkeypatch):

@@ -80,5 +80,12 @@ def as_done(waiting: deque[list[Task]], submit: Callable[[list[Task]], Any],
         for _ in range(min(max(window() - under_way, 0), len(waiting))):
             start(waiting.popleft())
             under_way += 1
-        yield done.get()
+        try:
+            finished = done.get(timeout=_LOOK_AGAIN_S)
+        except queue.Empty:
+            continue  # window() may have grown meanwhile
+        yield finished
         under_way -= 1
+
+
+_LOOK_AGAIN_S = 5.0

@@ -137,6 +137,6 @@ def _end_with_parent() -> None:
 if __name__ == '__main__':
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command to hear
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         _serve(Connection(int(sys.argv[1])))
     os._exit(0)  # nothing to put away, and the thread is still reading

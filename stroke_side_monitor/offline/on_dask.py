@@ -7,6 +7,7 @@ is assessed in a process of its own (isolation.py), so that only the input that 
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -66,6 +67,11 @@ def results(todo: Sequence[Task], options: Options, address: str, jobs: int
             except _LOST:
                 connection.restore()
                 waiting.appendleft(chunk)
+            except StartError:
+                raise
+            except Exception as error:
+                raise StartError(f'a worker cannot begin ({type(error).__name__}: {error}); '
+                                 'install the same everywhere, and see its log') from error
             future.release()
 
 
@@ -95,9 +101,7 @@ class _Connection:
     def __init__(self, address: str) -> None:
         self._address = address
         self._client = Client(address, timeout=_CONNECT_S, set_as_default=False)
-        self._threads, self._counted_s = 0, float('-inf')
-        if not self._client.nthreads():
-            print('assess: the scheduler has no worker yet; waiting for one', file=sys.stderr)
+        self._threads, self._counted_s, self._told = 0, float('-inf'), False
 
     def submit(self, work: Any, *arguments: Any) -> Any:
         return self._client.submit(work, *arguments, key=f'assess-{uuid4().hex}', pure=False)
@@ -111,6 +115,10 @@ class _Connection:
                 self.restore()
                 return self.window()
             self._counted_s = time.monotonic()
+            if not self._threads and not self._told:
+                print('assess: the scheduler has no worker; waiting for one. A worker that ends at '
+                      'once cannot import this package: see its log', file=sys.stderr)
+            self._told = not self._threads
         return 2 * max(self._threads, 1)
 
     def restore(self) -> None:
@@ -138,6 +146,8 @@ class _Connection:
 
 
 _RECOUNT_S = 5.0
+# Ctrl-C is for the command to hear; its workers would only tell where they were.
+_DEAF = 'import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)'
 
 
 @contextmanager
@@ -146,7 +156,8 @@ def _connection(address: str, jobs: int) -> Iterator[_Connection]:
     try:
         if address == LOCAL:
             cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, host='127.0.0.1',
-                                   dashboard_address='127.0.0.1:0')
+                                   dashboard_address='127.0.0.1:0', preload=[_DEAF],
+                                   silence_logs=logging.ERROR)
             print(f'assess: Dask\'s dashboard: {cluster.dashboard_link}', file=sys.stderr)
         connection = _Connection(cluster.scheduler_address if cluster else address)
     except (OSError, ValueError) as error:
