@@ -81,7 +81,7 @@ class Running:
             if way == 'terminal closed':
                 self._terminal, inner = os.openpty()
                 options = {'stdin': inner, 'stdout': inner, 'stderr': log,
-                           'preexec_fn': lambda: fcntl.ioctl(inner, termios.TIOCSCTTY, 0)}
+                           'preexec_fn': lambda: _own_terminal(inner)}
             self._started = subprocess.Popen(
                 command, env=environment, start_new_session=True, **options)  # type: ignore[call-overload]
             if way == 'terminal closed':
@@ -122,6 +122,11 @@ class Running:
         self._started.wait()
 
 
+def _own_terminal(inner: int) -> None:
+    fcntl.ioctl(inner, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a bench under nohup hands on that it is ignored
+
+
 def _is_gone(pid: int) -> bool:
     try:
         return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] == 'Z'
@@ -136,6 +141,7 @@ def one_life(way: str, folder: Path, camera: object, chance: random.Random) -> L
     from bench.wire import Camera
     assert isinstance(camera, Camera)
     before = set(os.listdir(_SHARED_MEMORY))
+    camera.run(0.1)  # what the last one said
     start = time.monotonic()
     running = Running(way, folder)
     camera.until(lambda: camera.publisher.get_subscription_count())

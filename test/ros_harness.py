@@ -74,7 +74,9 @@ class MonitorProcess:
             self.process = subprocess.Popen(
                 command,
                 env={**os.environ, **(LARGE_IMAGES if environment is None else environment)},
-                stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY, start_new_session=True)
+                stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY, start_new_session=True,
+                # Tests under nohup would hand on that it is ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
 
     def __enter__(self) -> MonitorProcess:
         return self

@@ -135,14 +135,18 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file; empty cells are empty strings.
+    """Rows of a CSV file, cells apart by commas or semicolons; empty cells are empty strings.
 
     Raises:
         TrainingError: missing, not UTF-8 text, or without a header.
     """
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
-            reader = csv.DictReader(file)
+            first = file.readline()
+            file.seek(0)
+            # Spreadsheets of half the world write semicolons.
+            semicolons = first.count(';') > first.count(',')
+            reader = csv.DictReader(file, delimiter=';' if semicolons else ',')
             rows = [{name.strip(): (value or '').strip() for name, value in row.items() if name}
                     for row in reader]
             header = reader.fieldnames

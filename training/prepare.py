@@ -70,6 +70,9 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     prepared = list(_look_at_all(items, work, rejected, fps))
     prepared = _without_duplicates(prepared, rejected)
     if not prepared:
+        if not rejected:
+            raise TrainingError(f'{", ".join(map(str, folders))}: no picture below the class '
+                                'folders; name the folder above left/, none/ and right/')
         raise TrainingError(f'no usable picture among {len(rejected)}: {_reasons(rejected)}; '
                             f'the first is {rejected[0].file}')
     pairs = splits.near_pairs([face.print_ for face in prepared])

@@ -103,7 +103,7 @@ def _label_rows(folder: Path) -> Iterator[Item]:
 
 
 def _rows_with(path: Path, columns: tuple[str, ...], needed: str) -> list[dict[str, str]]:
-    rows = read_table(path)
+    rows = [{name.lower(): value for name, value in row.items()} for row in read_table(path)]
     if not rows:
         raise TrainingError(f'{path} has no row below its first line; one per picture is needed')
     missing = sorted(set(columns) - set(rows[0]))
@@ -137,8 +137,8 @@ def _class_folders(folder: Path) -> Iterator[Item]:
         raise TrainingError(f'{folder} holds neither labels.csv nor truth.csv nor folders named '
                             f'{", ".join(LABELS)}; add one of them')
     for label in found:
-        for path in sorted(label.iterdir()):
-            if path.suffix.lower() in PICTURES + VIDEOS:
+        for path in sorted(label.rglob('*')):
+            if path.is_file() and path.suffix.lower() in PICTURES + VIDEOS:
                 yield Item(path, label.name, source=folder.name)
 
 

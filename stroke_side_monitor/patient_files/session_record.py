@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -223,7 +223,7 @@ class RecordedSession:
 
     folder: Path
     metadata: Record
-    lines: tuple[Record, ...]
+    lines: tuple[Mapping[str, Any], ...]
     damaged: int
 
     @property
@@ -236,13 +236,19 @@ class RecordedSession:
         """When the session began, by the robot's wall clock, UTC."""
         return datetime.fromisoformat(self.metadata['started_utc'])
 
-    def of_kind(self, kind: str) -> list[Record]:
+    def of_kind(self, kind: str) -> list[Mapping[str, Any]]:
         """The lines of one kind: frame, cue, exercise or event."""
         return [line for line in self.lines if line['kind'] == kind]
 
 
-def read_session(folder: Path) -> RecordedSession:
+def read_session(folder: Path, *, wanted: Container[str] | None = None) -> RecordedSession:
     """Read a session folder, also one whose writer was killed.
+
+    Eight hours are half a million frames: they are kept as `FrameLine`.
+
+    Args:
+        folder: holds session.json and session.jsonl.
+        wanted: the names that are kept of frames; None: all.
 
     Raises:
         SessionError: this is no session folder, or its metadata is damaged.
@@ -253,18 +259,74 @@ def read_session(folder: Path) -> RecordedSession:
             raise SessionError(f'{folder}: schema {metadata["schema"]} is not {SCHEMA}; '
                                'read it with the version that wrote it')
         datetime.fromisoformat(metadata['started_utc'])
-        content = (folder / LINES_FILE).read_bytes()
+        with (folder / LINES_FILE).open('rb') as content:
+            lines, damaged = _read_lines(content, wanted)
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise SessionError(f'{folder}: not a recorded session ({error}); give the folder that '
                            f'holds {METADATA_FILE} and {LINES_FILE}') from error
-    lines, damaged = [], 0
-    for raw in content.split(b'\n'):
+    return RecordedSession(folder, metadata, lines, damaged)
+
+
+class FrameLine(Mapping[str, Any]):
+    """One frame's line as JSON has it, its names and repeated values shared with the others'."""
+
+    __slots__ = ('_place', '_stamp_s', '_values')
+
+    def __init__(self, place: Mapping[str, int], values: tuple[Any, ...], stamp_s: float) -> None:
+        self._place, self._values, self._stamp_s = place, values, stamp_s
+
+    def __getitem__(self, name: str) -> Any:
+        return self._stamp_s if name == 'stamp_s' else self._values[self._place[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def at(self, stamp_s: float) -> FrameLine:
+        """The same frame at another time."""
+        return FrameLine(self._place, self._values, stamp_s)
+
+
+class _Shared:
+    """Gives of equal names, words and short lists the one that was there first."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, ...], Mapping[str, int]] = {}
+        self._values: dict[Any, Any] = {}
+
+    def frame(self, line: Record) -> FrameLine:
+        names = tuple(line)
+        if names not in self._places:
+            self._places[names] = {name: place for place, name in enumerate(names)}
+        return FrameLine(self._places[names], tuple(map(self._shared, line.values())),
+                         line['stamp_s'])
+
+    def _shared(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._values.setdefault(value, value)
+        if isinstance(value, list) and all(isinstance(one, (str, int)) for one in value):
+            return self._values.setdefault(tuple(value), value)
+        return value
+
+
+def _read_lines(content: Iterable[bytes], wanted: Container[str] | None
+                ) -> tuple[tuple[Mapping[str, Any], ...], int]:
+    """The whole lines, and how many were none."""
+    lines: list[Mapping[str, Any]] = []
+    damaged, shared = 0, _Shared()
+    for raw in content:
         line = _read_line(raw)
-        if line is not None:
+        if line is None:
+            damaged += bool(raw.strip())
+            continue
+        if line['kind'] == 'frame':
+            lines.append(shared.frame({name: value for name, value in line.items()
+                                       if wanted is None or name in wanted}))
+        else:
             lines.append(line)
-        elif raw.strip():
-            damaged += 1
-    return RecordedSession(folder, metadata, tuple(lines), damaged)
+    return tuple(lines), damaged
 
 
 def _read_line(raw: bytes) -> Record | None:

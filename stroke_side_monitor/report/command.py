@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stroke_side_monitor import atomic_file
@@ -18,7 +19,7 @@ from stroke_side_monitor.patient_files.session_record import (
 )
 from stroke_side_monitor.report import page, tables
 from stroke_side_monitor.report.fhir import bundle
-from stroke_side_monitor.report.summary import compare, summarise
+from stroke_side_monitor.report.summary import FRAME_NAMES, SessionSummary, compare, summarise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,9 +55,9 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
         SessionError: a folder is no session, or the sessions are of several patients.
         OSError: a file cannot be written.
     """
-    sessions = sorted(map(read_session, folders), key=lambda session: session.started)
+    pairs = sorted(map(_read, folders), key=lambda pair: pair[0].started)
+    sessions, summaries = [session for session, _ in pairs], [summary for _, summary in pairs]
     _check_one_patient(sessions)
-    summaries = [summarise(session) for session in sessions]
     *earlier, newest = summaries
     comparison = compare(summaries)
     files = {out: page.html(newest, earlier, comparison).encode()}
@@ -71,6 +72,13 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
     for path, content in files.items():
         atomic_file.write(path, content)
     return list(files)
+
+
+def _read(folder: Path) -> tuple[RecordedSession, SessionSummary]:
+    """A session without its frames, which are many, and what they come to."""
+    session = read_session(folder, wanted=FRAME_NAMES)
+    summary = summarise(session)
+    return replace(session, lines=tuple(session.of_kind('exercise'))), summary
 
 
 def _check_one_patient(sessions: Sequence[RecordedSession]) -> None:

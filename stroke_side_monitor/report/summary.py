@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
+from typing import Any
 
 from stroke_side_monitor.assessment.personal import DEPARTURE_CODES
 from stroke_side_monitor.assessment.severity import grade_of
@@ -21,8 +22,12 @@ from stroke_side_monitor.assessment.trend import (
     estimate_trend,
     minimal_detectable_change,
 )
-from stroke_side_monitor.patient_files.session_record import Record, RecordedSession
+from stroke_side_monitor.patient_files.session_record import FrameLine, Record, RecordedSession
 
+# All that is read of a frame.
+FRAME_NAMES = frozenset((
+    'kind', 'stamp_s', 'assessed', 'side', 'M', 'E', 'symmetry_index', 'basis', 'grade', 'reasons',
+    'severity_reasons', 'mouth_severity', 'eye_severity', 'pattern', 'nihss', 'house_brackmann'))
 _DAY_S = 86400.0
 _DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in codes)
 
@@ -218,7 +223,7 @@ def _from_zero(session: RecordedSession) -> RecordedSession:
     Where the frames' clock goes back or leaps, the session goes on from where it was.
     """
     shift_s = last_s = math.nan
-    lines = []
+    lines: list[Mapping[str, Any]] = []
     for line in session.lines:
         stamp_s = line['stamp_s']
         if line['kind'] == 'frame':
@@ -229,21 +234,24 @@ def _from_zero(session: RecordedSession) -> RecordedSession:
             last_s = stamp_s
         # What comes before the first frame happens at zero.
         shift = stamp_s if math.isnan(shift_s) else shift_s
+        if isinstance(line, FrameLine):
+            lines.append(line.at(stamp_s - shift))
+            continue
         times: Record = {name: line[name] - shift
                          for name in ('stamp_s', 'start_s') if name in line}
         lines.append({**line, **times})
     return replace(session, lines=tuple(lines))
 
 
-def by_second(frames: Sequence[Record]) -> tuple[Second, ...]:
+def by_second(frames: Sequence[Mapping[str, Any]]) -> tuple[Second, ...]:
     """The seconds of these frames, oldest first; each frame says whether it was `assessed`."""
-    groups: dict[int, list[Record]] = {}
+    groups: dict[int, list[Mapping[str, Any]]] = {}
     for frame in frames:
         groups.setdefault(math.floor(frame['stamp_s']), []).append(frame)
     return tuple(_second(float(number), group) for number, group in sorted(groups.items()))
 
 
-def _second(time_s: float, frames: Sequence[Record]) -> Second:
+def _second(time_s: float, frames: Sequence[Mapping[str, Any]]) -> Second:
     assessed = [frame for frame in frames if frame['assessed']]
     if 2 * len(assessed) < len(frames):
         return Second(time_s, Side.UNKNOWN, math.nan, math.nan, False)
@@ -263,7 +271,8 @@ def _side(seconds: Sequence[Second]) -> tuple[Side, float]:
     return ranked[0][0], ranked[0][1] / known.total()
 
 
-def verdict(assessed: Sequence[Record], resting: Sequence[Record], *, exercised: bool) -> Record:
+def verdict(assessed: Sequence[Mapping[str, Any]], resting: Sequence[Mapping[str, Any]], *,
+            exercised: bool) -> Mapping[str, Any]:
     """The frame whose severity stands for the session; empty where none is known.
 
     Args:
@@ -281,13 +290,13 @@ def verdict(assessed: Sequence[Record], resting: Sequence[Record], *, exercised:
     return {**middle, 'symmetry_index': index, 'grade': grade_of(index).name.lower()}
 
 
-def _movements(lines: Sequence[Record]) -> tuple[Movement, ...]:
+def _movements(lines: Sequence[Mapping[str, Any]]) -> tuple[Movement, ...]:
     names = list(dict.fromkeys(line['exercise'] for line in lines))
     return tuple(_movement(name, [line for line in lines if line['exercise'] == name])
                  for name in names)
 
 
-def _movement(name: str, lines: Sequence[Record]) -> Movement:
+def _movement(name: str, lines: Sequence[Mapping[str, Any]]) -> Movement:
     usable = [line for line in lines if line['valid']]
     left = _median(line['excursion_left'] for line in usable)
     right = _median(line['excursion_right'] for line in usable)

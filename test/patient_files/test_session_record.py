@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from datetime import datetime, timezone
 
 import pytest
@@ -19,9 +20,9 @@ from stroke_side_monitor.patient_files.session_record import (
     SessionRecorder,
     read_session,
 )
+from stroke_side_monitor.report.summary import FRAME_NAMES
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
-
 
 def recorder(root, **options):
     told = []
@@ -43,6 +44,29 @@ def smile(points):
     result, = tracker.finish()
     assert result.valid
     return result
+
+
+def test_a_frame_that_was_read_takes_little_memory(tmp_path):
+    """Half a million of them are eight hours; the report reads them all."""
+    recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=pytest.fail)
+    count = 2000
+    for number in range(count):
+        recorder.frame(number / 15, {
+            'side': 'left', 'confidence': 0.9 + number * 1e-6, 'stable': True, 'M': number * 1e-3,
+            'E': number * 1e-4, 'classifier_score': 1.0 + number * 1e-3, 'grade': 'mild',
+            'symmetry_index': 80.0 + number * 1e-3, 'basis': 'static', 'nihss': [1, 2],
+            'reasons': ['blink'], 'severity_reasons': ['rest_only'], 'assessed': True,
+            'yaw_deg': number * 1e-2, 'pitch_deg': 1.0, 'roll_deg': 0.5, 'interocular_px': 110.0,
+            'metrics': {f'metric_{place}': number * 0.1 for place in range(17)}})
+    recorder.close()
+    tracemalloc.start()
+    session = read_session(recorder.folder, wanted=FRAME_NAMES)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(session.lines) == count
+    assert session.lines[5]['M'] == 0.005
+    assert 'metrics' not in session.lines[5]
+    assert taken / count < 450
 
 
 def test_what_was_recorded_is_read_back(tmp_path, symmetric_points):

@@ -220,3 +220,15 @@ def test_an_interrupted_run_is_taken_up_again(labelled, tmp_path, monkeypatch):
     table, _ = run(folder, tmp_path / 'out')
     assert len(table) == 15
     assert calls.count(2) == 2 * (15 - 6)  # two looks each at the nine not yet done
+
+
+@pytest.mark.parametrize(('name', 'why'), [
+    ('left/notes.txt', 'no picture below the class folders'),
+    ('left/a.jpg', 'no usable picture among 1')])
+def test_class_folders_without_a_usable_picture_are_refused_in_one_line(tmp_path, name, why):
+    path = tmp_path / 'pictures' / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'no picture')
+    with pytest.raises(TrainingError, match=why):
+        prepare([tmp_path / 'pictures'], tmp_path / 'out', label_frame='patient', fps=3.0)
+    assert not (tmp_path / 'out').exists()

@@ -100,3 +100,21 @@ def test_simulated_patients_state_their_own_side_and_a_mirrored_picture_the_othe
                                   'aug_flip_face7_copy1.jpg', 'face7.jpg'])
 def test_augmented_siblings_share_their_origin(tmp_path, name):
     assert Item(tmp_path / name, 'left').origin.removeprefix('12_') == 'face7'
+
+
+def test_semicolons_and_capitals_are_what_spreadsheets_write(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(b'x')
+    (tmp_path / 'labels.csv').write_bytes(
+        '\ufeffFileName;LABEL;Subject\r\na.jpg;Left;Müller\r\n'.encode())
+    (item,), rejected = read_source(tmp_path, 'patient')
+    assert (item.path.name, item.label, item.subject, rejected) == ('a.jpg', 'left', 'Müller', [])
+
+
+def test_pictures_in_folders_below_the_class_folders_are_found(tmp_path):
+    for name in ('left/ward/a.jpg', 'right/b.jpg'):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'x')
+    items, _ = read_source(tmp_path, 'patient')
+    assert [(item.path.name, item.label) for item in items] == [('a.jpg', 'left'),
+                                                               ('b.jpg', 'right')]
