@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stroke_side_monitor.ros.ending import WITH_PARENT
 from stroke_side_monitor.simulation import recording
 from stroke_side_monitor.simulation.request import Request
 from stroke_side_monitor.simulation.session import SessionPlan
@@ -98,7 +99,10 @@ def test_our_nodes_alone_get_the_profile_for_raw_images(launched, name):
         assert profile == 'fastdds_local.xml'
     assert not any(variable in context.environment for variable in VARIABLES)
     _, entities = launched(name, fastdds_profile='')
-    assert not any(node.additional_env for node in _of(entities, 'Node'))
+    for node in _of(entities, 'Node'):
+        # Killed outright, the launch takes its nodes with it.
+        assert [(_text(name), _text(value)) for name, value in node.additional_env] == [
+            (WITH_PARENT, '1')]
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
