@@ -172,10 +172,10 @@ def test_nothing_is_lost_or_doubled_when_everything_dies_in_turn(many, cluster, 
 
 def readers(path):
     found = set()
-    for entry in Path('/proc').glob('[0-9]*/fd/*'):
-        with contextlib.suppress(OSError):
-            if os.readlink(entry) == str(path):
-                found.add(int(entry.parts[2]))
+    for process in Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if str(path) in map(os.readlink, (process / 'fd').iterdir()):
+                found.add(int(process.name))
     return found - {os.getpid()}
 
 
