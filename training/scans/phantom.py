@@ -6,18 +6,13 @@ formulas alone; a figure measured on them says that the software reads what is d
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from training.common import log, run_command
-from training.scans import anatomy, lesions, writing
+from training.scans import anatomy, lesions
 from training.scans.anatomy import AIR, FAT, Grid, Mask, Plane
 
 SIZE_PX = 256
@@ -161,44 +156,3 @@ def _scanned(drawn: anatomy.Section, device: Scanner, rng: np.random.Generator) 
     grain = cv2.GaussianBlur(rng.normal(size=hu.shape).astype(np.float32), (0, 0), device.grain)
     hu = hu + level * grain / grain.std()
     return np.asarray(np.clip(hu, AIR - 24, 3071), np.float32)
-
-
-def write_patients(out: Path, patients: int, *, form: str, scanner: str, seed: int,
-                   stroke_share: float = 0.5, kinds: Sequence[str] = (), single: bool = False
-                   ) -> None:
-    """Write phantoms with labels.csv into `out` (must not exist or be empty) and truth/ beside.
-
-    Args:
-        form: 'dicom', 'nifti', 'png' or 'jpeg'. kinds: of lesions, taken in turn; empty draws.
-        single: one slice a patient (for a stroke the one with most lesion) instead of a series.
-    """
-    rows = []
-    for number in tqdm(range(patients), desc='phantoms', unit='patient'):
-        stroke = int((number + 1) * stroke_share) > int(number * stroke_share)
-        kind = kinds[number % len(kinds)] if kinds and stroke else None
-        drawn = draw_patient(seed * 100_003 + number, stroke=stroke, scanner=scanner, kind=kind)
-        name = f'phantom_{scanner}{seed}_{number:04d}'
-        rows.append(writing.write_patient(out, name, drawn, form, single=single))
-    writing.write_labels(out, rows)
-    log.info('%d phantoms of scanner %s (%s): %s', patients, scanner, form, out)
-
-
-def main() -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog='python -m training.scans.phantom', description=__doc__)
-    parser.add_argument('--out', type=Path, required=True, help='folder for the phantoms')
-    parser.add_argument('--patients', type=int, default=12)
-    parser.add_argument('--format', choices=writing.FORMS, default='dicom')
-    parser.add_argument('--scanner', choices=sorted(SCANNERS), default='a')
-    parser.add_argument('--kinds', nargs='*', choices=lesions.KINDS, default=(),
-                        help='of lesions, in turn; drawn where left out')
-    parser.add_argument('--single', action='store_true', help='one slice a patient')
-    parser.add_argument('--seed', type=int, default=1)
-    given = parser.parse_args()
-    return run_command(lambda: write_patients(
-        given.out, given.patients, form=given.format, scanner=given.scanner, seed=given.seed,
-        kinds=given.kinds, single=given.single))
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

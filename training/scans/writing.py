@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import nibabel
@@ -17,9 +17,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from training.common import TrainingError, write_table
-
-if TYPE_CHECKING:
-    from training.scans.phantom import Phantom
+from training.scans.phantom import Phantom
 
 FORMS = ('dicom', 'nifti', 'png', 'jpeg')
 LABEL_COLUMNS = ('filename', 'label', 'patient', 'source', 'kind', 'age')
