@@ -5,6 +5,7 @@ It never leaves a half-written file under the final name.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -35,6 +36,25 @@ def write(path: Path, content: bytes) -> None:
 
 
 TEMPORARY = '.partial'
+# In every page and document of ours; a table of ours begins with its own first line.
+_MARK = b'stroke_side_monitor'
+
+
+def check_own(path: Path, content: bytes) -> None:
+    """See, before any work is lost, that `content` would replace nobody's file.
+
+    Raises:
+        FileExistsError: there is one that an earlier run of the same command has not written.
+    """
+    if not path.exists():
+        return
+    if path.is_file():
+        there = path.read_bytes()
+        if not there or _MARK in there or (there.split(b'\n', 1)[0] == content.split(b'\n', 1)[0] \
+                and path.suffix == '.csv'):
+            return
+    raise FileExistsError(errno.EEXIST, 'there is something that this command has not written; '
+                          'choose another name', str(path))
 
 
 def remove_leftovers(folder: Path) -> None:

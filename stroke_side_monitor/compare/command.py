@@ -31,14 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise RunError(f'{options.a} and {options.b} have no input in common; give assess the '
                            'same paths for both')
         differences = runs.differences(a, b)
+        files: dict[Path, bytes] = {}
         if options.out:
             from stroke_side_monitor.compare import page  # matplotlib takes its time
-            atomic_file.write(options.out, page.html(
-                a, b, differences, found, options.max_changed).encode())
+            files[options.out] = page.html(a, b, differences, found, options.max_changed).encode()
         if options.csv:
-            atomic_file.write(options.csv, _table(found).encode())
+            files[options.csv] = _table(found).encode()
+        for path, content in files.items():
+            atomic_file.check_own(path, content)
+        for path, content in files.items():
+            atomic_file.write(path, content)
     except RunError as error:
         print(f'compare: {error}', file=sys.stderr)
+        return 2
+    except FileExistsError as error:
+        print(f'compare: {error.filename}: {error.strerror}', file=sys.stderr)
         return 2
     except OSError as error:
         print(f'compare: cannot write {error.filename} ({error.strerror}); '

@@ -141,6 +141,7 @@ article { break-inside: avoid; border-top: 1px solid #e4e4e4; } article p { marg
 
 _PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
+<meta name="generator" content="stroke_side_monitor">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Two runs compared</title><style>{style}</style></head><body>
 <header><h1>Two runs compared</h1><p>A: {a} &nbsp;·&nbsp; B: {b} &nbsp;·&nbsp; left and right are

@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SessionError as error:
         print(f'report: {error}', file=sys.stderr)
         return 1
+    except FileExistsError as error:
+        print(f'report: {error.filename}: {error.strerror}', file=sys.stderr)
+        return 1
     except OSError as error:
         print(f'report: cannot write {error.filename} ({error.strerror}); '
               'give a folder that exists and has space', file=sys.stderr)
@@ -69,6 +72,8 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
         csv.mkdir(parents=True, exist_ok=True)
         for name, text in tables.all_tables(sessions, summaries).items():
             files[csv / name] = text.encode()
+    for path, content in files.items():
+        atomic_file.check_own(path, content)
     for path, content in files.items():
         atomic_file.write(path, content)
     return list(files)

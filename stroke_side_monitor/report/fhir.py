@@ -30,7 +30,7 @@ def bundle(session: SessionSummary) -> bytes:
     report = _report(session, list(observations))
     entries = [{'fullUrl': url, 'resource': resource}
                for url, resource in (report, *observations.items())]
-    return json.dumps({'resourceType': 'Bundle', 'type': 'collection', 'entry': entries},
+    return json.dumps({'resourceType': 'Bundle', 'meta': {'source': 'urn:stroke_side_monitor'}, 'type': 'collection', 'entry': entries},
                       indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 

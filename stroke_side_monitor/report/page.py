@@ -204,6 +204,7 @@ def _timeline_svg(session: SessionSummary) -> str:
 
 _PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
+<meta name="generator" content="stroke_side_monitor">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{style}</style></head><body>
 <header><h1>{title}</h1><p>{subtitle}</p></header>

@@ -131,3 +131,22 @@ def test_what_cannot_be_read_or_written_is_told_in_one_line(record, tmp_path, ca
     code, printed = run(capsys, record(), '--out', tmp_path / 'missing' / 'r.html')
     assert (code, printed.err.count('\n')) == (1, 1)
     assert 'cannot write' in printed.err
+
+
+@pytest.mark.parametrize('given', ['--out', '--pdf', '--fhir', '--csv'])
+def test_nobodys_file_is_replaced_and_its_own_are(record, tmp_path, capsys, given):
+    names = {'--out': 'a.html', '--pdf': 'a.pdf', '--fhir': 'a.json', '--csv': 'tables'}
+    arguments = [record(8.0, 4.0)]
+    for option, name in names.items():
+        arguments += [option, tmp_path / name]
+    assert run(capsys, *arguments)[0] == 0
+    assert run(capsys, *arguments)[0] == 0, 'its own'
+    target = tmp_path / names[given]
+    target = target / 'seconds.csv' if given == '--csv' else target
+    others = {path: path.read_bytes() for path in tmp_path.glob('a.*') if path != target}
+    target.write_text('<!DOCTYPE html>\nprecious\n')
+    code, printed = run(capsys, *arguments)
+    assert code == 1
+    assert f'{target}: there is something that this command has not written' in printed.err
+    assert target.read_text() == '<!DOCTYPE html>\nprecious\n'
+    assert others == {path: path.read_bytes() for path in others}
