@@ -30,8 +30,9 @@ def bundle(session: SessionSummary) -> bytes:
     report = _report(session, list(observations))
     entries = [{'fullUrl': url, 'resource': resource}
                for url, resource in (report, *observations.items())]
-    return json.dumps({'resourceType': 'Bundle', 'meta': {'source': 'urn:stroke_side_monitor'}, 'type': 'collection', 'entry': entries},
-                      indent=1, ensure_ascii=False, allow_nan=False).encode()
+    made = {'resourceType': 'Bundle', 'meta': {'source': 'urn:stroke_side_monitor'},
+            'type': 'collection', 'entry': entries}
+    return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _observations(session: SessionSummary) -> dict[str, Resource]:
