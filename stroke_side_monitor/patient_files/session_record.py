@@ -259,9 +259,14 @@ def read_session(folder: Path, *, wanted: Container[str] | None = None) -> Recor
             raise SessionError(f'{folder}: schema {metadata["schema"]} is not {SCHEMA}; '
                                'read it with the version that wrote it')
         datetime.fromisoformat(metadata['started_utc'])
+        if not (isinstance(metadata['patient_key'], str)
+                and isinstance(metadata['versions'], dict)):
+            raise TypeError('patient_key or versions is of another kind')
         with (folder / LINES_FILE).open('rb') as content:
             lines, damaged = _read_lines(content, wanted)
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except SessionError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise SessionError(f'{folder}: not a recorded session ({error}); give the folder that '
                            f'holds {METADATA_FILE} and {LINES_FILE}') from error
     return RecordedSession(folder, metadata, lines, damaged)

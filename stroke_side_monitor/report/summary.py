@@ -136,7 +136,7 @@ class SessionSummary:
 
 def summarise(session: RecordedSession) -> SessionSummary:
     """Figures of one session; one without any frame has an UNKNOWN side and no seconds."""
-    session = _from_zero(session)
+    session = _from_zero(_whole(session))
     frames = session.of_kind('frame')
     bands = tuple(Band(line['exercise'], line['start_s'], line['stamp_s'], line['valid'])
                   for line in session.of_kind('exercise'))
@@ -215,6 +215,53 @@ def _within(time_s: float, bands: Iterable[Band]) -> bool:
 
 # Seconds. What seems longer is a clock that was set, or a break that no plot should show.
 _LONGEST_PAUSE_S = 600.0
+
+
+def _whole(session: RecordedSession) -> RecordedSession:
+    """The session without lines in which a name or a value is damaged; those are counted."""
+    whole = tuple(line for line in session.lines if _WHOLE.get(line['kind'], bool)(line))
+    return replace(session, lines=whole,
+                   damaged=session.damaged + len(session.lines) - len(whole))
+
+
+def _is_frame(line: Mapping[str, Any]) -> bool:
+    return isinstance(line.get('assessed'), bool) and _are_numbers(
+        line, 'M', 'E', 'symmetry_index') and _are_words(line, 'reasons') and all(
+        line.get(name) in words for name, words in _WORDS.items() if name in line) and all(
+        name in line for name in ('side', 'basis')) and all(
+        _is_range(line[name]) for name in ('nihss', 'house_brackmann') if name in line) and (
+        'severity_reasons' not in line or _are_words(line, 'severity_reasons'))
+
+
+def _is_exercise(line: Mapping[str, Any]) -> bool:
+    return isinstance(line.get('exercise'), str) and isinstance(line.get('unit'), str) \
+        and isinstance(line.get('valid'), bool) and _are_words(line, 'reasons') \
+        and isinstance(line.get('start_s'), (int, float)) \
+        and _are_numbers(line, 'excursion_left', 'excursion_right', 'item_score')
+
+
+def _is_event(line: Mapping[str, Any]) -> bool:
+    return isinstance(line.get('name'), str)
+
+
+def _are_numbers(line: Mapping[str, Any], *names: str) -> bool:
+    return all(name in line and (line[name] is None or isinstance(line[name], (int, float)))
+               for name in names)
+
+
+def _are_words(line: Mapping[str, Any], name: str) -> bool:
+    return isinstance(line.get(name), list) and all(isinstance(one, str) for one in line[name])
+
+
+def _is_range(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and len(value) == 2 and all(
+        isinstance(one, int) for one in value))
+
+
+_WHOLE = {'frame': _is_frame, 'exercise': _is_exercise, 'event': _is_event}
+_WORDS = {name: frozenset(one.name.lower() for one in kind) for name, kind in (
+    ('side', Side), ('basis', Basis), ('grade', Grade), ('mouth_severity', RegionSeverity),
+    ('eye_severity', RegionSeverity), ('pattern', Pattern))}
 
 
 def _from_zero(session: RecordedSession) -> RecordedSession:
