@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import get_language
@@ -27,6 +29,13 @@ from clinic.cases.models import Case, Opinion, note
 
 # What may be fetched of a case.
 _FILES = re.compile(r'annotated\.jpg|slice-\d{1,4}-[a-z-]{1,12}\.jpg')
+
+
+@login_not_required
+@require_GET
+def icon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for a picture of a page that names none: administration, reports."""
+    return redirect(static('clinic/icon.svg'))
 
 
 @require_GET

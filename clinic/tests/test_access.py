@@ -32,6 +32,10 @@ def test_a_login_lasts_half_an_hour_from_the_last_click(people):
     assert client.cookies['sessionid']['samesite'] == 'Strict'
 
 
+def test_the_picture_that_browsers_ask_for_unasked_is_there():
+    assert Client().get('/favicon.ico').url.endswith('icon.svg')
+
+
 def test_nobody_can_register_himself():
     client = Client()
     for address in ('/register/', '/signup/', '/people/auth/user/add/'):
