@@ -12,7 +12,7 @@ from clinic.cases import views
 admin.site.site_header = admin.site.site_title = 'Clinic'
 urlpatterns = [
     path('', views.home, name='home'),
-    path('favicon.ico', views.icon),
+    path('favicon.ico', views.icon, name='icon'),
     path('login/', auth.LoginView.as_view(redirect_authenticated_user=True), name='login'),
     path('logout/', auth.LogoutView.as_view(), name='logout'),
     path('password/', auth.PasswordChangeView.as_view(success_url='/'), name='password'),
