@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -40,12 +41,20 @@ TEMPORARY = '.partial'
 _MARK = b'stroke_side_monitor'
 
 
-def check_own(path: Path, content: bytes) -> None:
-    """See, before any work is lost, that `content` would replace nobody's file.
+def write_own(files: Mapping[Path, bytes]) -> None:
+    """Write these files, each whole or not at all; none when one would replace somebody's file.
 
     Raises:
         FileExistsError: there is one that an earlier run of the same command has not written.
+        OSError: see write.
     """
+    for path, content in files.items():
+        _check_own(path, content)
+    for path, content in files.items():
+        write(path, content)
+
+
+def _check_own(path: Path, content: bytes) -> None:
     if not path.exists():
         return
     if path.is_file():

@@ -37,10 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             files[options.out] = page.html(a, b, differences, found, options.max_changed).encode()
         if options.csv:
             files[options.csv] = _table(found).encode()
-        for path, content in files.items():
-            atomic_file.check_own(path, content)
-        for path, content in files.items():
-            atomic_file.write(path, content)
+        atomic_file.write_own(files)
     except RunError as error:
         print(f'compare: {error}', file=sys.stderr)
         return 2

@@ -72,10 +72,7 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
         csv.mkdir(parents=True, exist_ok=True)
         for name, text in tables.all_tables(sessions, summaries).items():
             files[csv / name] = text.encode()
-    for path, content in files.items():
-        atomic_file.check_own(path, content)
-    for path, content in files.items():
-        atomic_file.write(path, content)
+    atomic_file.write_own(files)
     return list(files)
 
 
