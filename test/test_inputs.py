@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stroke_side_monitor.offline import inputs
+from stroke_side_monitor.offline import inputs, orientation
 from stroke_side_monitor.offline.inputs import Frame, InputError, Kind, Note
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 60
@@ -96,6 +96,24 @@ def test_a_video_that_is_to_be_shown_askew_is_refused(tmp_path, matrix):
     path = turned(video(tmp_path / 'a.mp4', frames=3), matrix)
     with pytest.raises(InputError, match='askew or stretched'):
         read(path)
+
+
+def test_boxes_in_boxes_without_end_are_not_followed(tmp_path):
+    data = b''
+    for _ in range(3000):
+        data = struct.pack('>I4s', len(data) + 8, b'moov') + data
+    (tmp_path / 'a.mp4').write_bytes(data)
+    assert orientation.of_video(tmp_path / 'a.mp4') is None
+
+
+def test_a_track_header_that_is_too_short_says_nothing(tmp_path):
+    def box(kind, body):
+        return struct.pack('>I4s', len(body) + 8, kind) + body
+
+    handler = box(b'hdlr', bytes(8) + b'vide')
+    (tmp_path / 'a.mp4').write_bytes(box(b'moov', box(
+        b'trak', box(b'tkhd', bytes(50)) + box(b'mdia', handler))))
+    assert orientation.of_video(tmp_path / 'a.mp4') is None
 
 
 def test_reading_goes_on_past_damage_and_says_what_is_lacking(tmp_path):

@@ -22,7 +22,9 @@ _EXIF_TAG = 0x0112
 _EXIF = {1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),
          5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0)}
 _ONE = 1 << 16  # 1.0 in MP4's 16.16 fixed point
-_CONTAINERS = {b'moov', b'trak', b'mdia'}
+_MATRIX = struct.Struct('>5i')  # its first five numbers
+# What may lie in what: a file of boxes in boxes without end must not be followed.
+_INSIDE = {b'': b'moov', b'moov': b'trak', b'trak': b'mdia'}
 
 
 class OrientationError(ValueError):
@@ -39,7 +41,7 @@ def by_exif(rgb: NDArray[np.uint8], data: bytes) -> NDArray[np.uint8]:
         rgb: uint8 (H, W, 3), decoded without regard to the note.
         data: the file.
     """
-    from PIL import Image, UnidentifiedImageError  # matplotlib brings it
+    from PIL import Image, UnidentifiedImageError  # only pictures from files need it
     try:
         with Image.open(io.BytesIO(data)) as picture:
             note = picture.getexif().get(_EXIF_TAG, 1)
@@ -85,7 +87,9 @@ def _video_matrix(file: BinaryIO) -> Matrix | None:
         elif kind == b'hdlr' and body[8:12] == b'vide' and header:
             # After version and flags come times and numbers, longer in version 1.
             start = 52 if header[0] == 1 else 40
-            a, b, _, c, d = struct.unpack_from('>5i', header, start)
+            if len(header) < start + _MATRIX.size:
+                return None
+            a, b, _, c, d = _MATRIX.unpack_from(header, start)
             return _quarter_turn(a, b, c, d)
     return None
 
@@ -100,7 +104,8 @@ def _quarter_turn(a: int, b: int, c: int, d: int) -> Matrix:
     return turned  # type: ignore[return-value]
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(file: BinaryIO, start: int, end: int, within: bytes = b''
+           ) -> Iterator[tuple[bytes, bytes]]:
     """The small boxes within moov, in order; nothing where the file is of another family."""
     while start + 8 <= end:
         file.seek(start)
@@ -114,8 +119,8 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, bytes]
         size = end - start if size == 0 else size
         if size < body - start or start + size > end:
             return  # no box: damage, or a file of another family
-        if kind in _CONTAINERS:
-            yield from _boxes(file, body, start + size)
+        if kind == _INSIDE.get(within):
+            yield from _boxes(file, body, start + size, kind)
         elif kind in (b'tkhd', b'hdlr') and size < 4096:
             file.seek(body)
             yield kind, file.read(start + size - body)

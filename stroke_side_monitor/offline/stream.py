@@ -129,7 +129,9 @@ class Stream:
             self._counts['went back'] += 1
             yield from self._end()
             self._pipeline.reset(CLOCK_WENT_BACK)
-        yield self._noted(self._pipeline.assess(rgb, self._clock.seconds), rgb)
+        assessment = self._pipeline.assess(rgb, self._clock.seconds)
+        self._count(assessment.exercise_results)
+        yield Assessed(assessment, rgb)
 
     def _alive(self, frame: Frame) -> None:
         if not self._undecodable:
@@ -144,20 +146,20 @@ class Stream:
         self._silent_since_s = frame.received_s
         lost = self._pipeline.lost(
             self._clock.seconds, UNDECODABLE if self._undecodable else NO_IMAGE)
+        self._count(lost.exercise_results)
         if self._undecodable:
             # A pause of the recording needs no record; frames that nobody could see do.
-            yield self._noted(replace(lost, stamp_s=frame.stamp_s), None)
+            yield Assessed(replace(lost, stamp_s=frame.stamp_s), None)
         elif lost.exercise_results:
-            self._noted(lost, None)
             yield Ended(lost.exercise_results, self._pipeline.severity_so_far)
 
-    def _noted(self, assessment: Assessment, rgb: NDArray[np.uint8] | None) -> Assessed:
-        for result in assessment.exercise_results:
+    def _count(self, results: tuple[ExerciseResult, ...]) -> None:
+        for result in results:
             if not result.valid and not result.awaits_repetition:
                 self._invalid[result.exercise, ', '.join(result.reasons)] += 1
-        return Assessed(assessment, rgb)
 
     def _end(self) -> Iterator[Ended]:
         results = self._pipeline.finish()
+        self._count(results)
         if results:
             yield Ended(results, self._pipeline.severity_so_far)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from statistics import median
 from typing import Any
 
@@ -24,10 +25,6 @@ from stroke_side_monitor.assessment.trend import (
 )
 from stroke_side_monitor.patient_files.session_record import FrameLine, Record, RecordedSession
 
-# All that is read of a frame.
-FRAME_NAMES = frozenset((
-    'kind', 'stamp_s', 'assessed', 'side', 'M', 'E', 'symmetry_index', 'basis', 'grade', 'reasons',
-    'severity_reasons', 'mouth_severity', 'eye_severity', 'pattern', 'nihss', 'house_brackmann'))
 _DAY_S = 86400.0
 _DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in codes)
 
@@ -219,49 +216,56 @@ _LONGEST_PAUSE_S = 600.0
 
 def _whole(session: RecordedSession) -> RecordedSession:
     """The session without lines in which a name or a value is damaged; those are counted."""
-    whole = tuple(line for line in session.lines if _WHOLE.get(line['kind'], bool)(line))
+    whole = tuple(line for line in session.lines if _is_whole(line))
     return replace(session, lines=whole,
                    damaged=session.damaged + len(session.lines) - len(whole))
 
 
-def _is_frame(line: Mapping[str, Any]) -> bool:
-    return isinstance(line.get('assessed'), bool) and _are_numbers(
-        line, 'M', 'E', 'symmetry_index') and _are_words(line, 'reasons') and all(
-        line.get(name) in words for name, words in _WORDS.items() if name in line) and all(
-        name in line for name in ('side', 'basis')) and all(
-        _is_range(line[name]) for name in ('nihss', 'house_brackmann') if name in line) and (
-        'severity_reasons' not in line or _are_words(line, 'severity_reasons'))
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    needed, possible = _NEEDED.get(line['kind'], {}), _POSSIBLE.get(line['kind'], {})
+    return all(name in line and fits(line[name]) for name, fits in needed.items()) \
+        and all(fits(line[name]) for name, fits in possible.items() if name in line)
 
 
-def _is_exercise(line: Mapping[str, Any]) -> bool:
-    return isinstance(line.get('exercise'), str) and isinstance(line.get('unit'), str) \
-        and isinstance(line.get('valid'), bool) and _are_words(line, 'reasons') \
-        and isinstance(line.get('start_s'), (int, float)) \
-        and _are_numbers(line, 'excursion_left', 'excursion_right', 'item_score')
+_Fits = Callable[[Any], bool]
 
 
-def _is_event(line: Mapping[str, Any]) -> bool:
-    return isinstance(line.get('name'), str)
+def _is_a(*types: type) -> _Fits:
+    return lambda value: isinstance(value, types)
 
 
-def _are_numbers(line: Mapping[str, Any], *names: str) -> bool:
-    return all(name in line and (line[name] is None or isinstance(line[name], (int, float)))
-               for name in names)
+def _is_word_of(kind: type[Enum]) -> _Fits:
+    words = [one.name.lower() for one in kind]
+    return lambda value: value in words
 
 
-def _are_words(line: Mapping[str, Any], name: str) -> bool:
-    return isinstance(line.get(name), list) and all(isinstance(one, str) for one in line[name])
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _is_range(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and len(value) == 2 and all(
-        isinstance(one, int) for one in value))
+    return value is None or (isinstance(value, list) and len(value) == 2
+                             and all(isinstance(one, int) for one in value))
 
 
-_WHOLE = {'frame': _is_frame, 'exercise': _is_exercise, 'event': _is_event}
-_WORDS = {name: frozenset(one.name.lower() for one in kind) for name, kind in (
-    ('side', Side), ('basis', Basis), ('grade', Grade), ('mouth_severity', RegionSeverity),
-    ('eye_severity', RegionSeverity), ('pattern', Pattern))}
+_is_figure = _is_a(int, float, type(None))
+# By kind of line: names without which it is damaged, and names that older records may lack.
+_NEEDED: Mapping[str, Mapping[str, _Fits]] = {
+    'frame': {'assessed': _is_a(bool), 'side': _is_word_of(Side), 'basis': _is_word_of(Basis),
+              'M': _is_figure, 'E': _is_figure, 'symmetry_index': _is_figure,
+              'reasons': _are_words},
+    'exercise': {'exercise': _is_a(str), 'unit': _is_a(str), 'valid': _is_a(bool),
+                 'start_s': _is_a(int, float), 'excursion_left': _is_figure,
+                 'excursion_right': _is_figure, 'item_score': _is_figure, 'reasons': _are_words},
+    'event': {'name': _is_a(str)},
+}
+_POSSIBLE: Mapping[str, Mapping[str, _Fits]] = {
+    'frame': {'grade': _is_word_of(Grade), 'mouth_severity': _is_word_of(RegionSeverity),
+              'eye_severity': _is_word_of(RegionSeverity), 'pattern': _is_word_of(Pattern),
+              'nihss': _is_range, 'house_brackmann': _is_range, 'severity_reasons': _are_words},
+}
+# All that is read of a frame.
+FRAME_NAMES = frozenset(('kind', 'stamp_s', *_NEEDED['frame'], *_POSSIBLE['frame']))
 
 
 def _from_zero(session: RecordedSession) -> RecordedSession:

@@ -1,6 +1,7 @@
 """The figures of a recorded session are those that were recorded, left and right kept apart."""
 
 import dataclasses
+import json
 import math
 import re
 from pathlib import Path
@@ -36,6 +37,19 @@ def test_a_session_comes_to_its_figures(record):
     assert len(session.seconds) == 30
     assert not session.seconds[5].dynamic
     assert session.seconds[25].dynamic
+
+
+@pytest.mark.parametrize(('name', 'value'), [
+    ('side', ['left']), ('basis', 7), ('grade', 'mildd'), ('nihss', [1]), ('M', 'x'),
+    ('reasons', 'yaw')])
+def test_a_line_with_a_damaged_value_is_left_out_and_counted(record, name, value):
+    folder = record(right=8.0, left=4.0)
+    lines = (folder / 'session.jsonl').read_text().splitlines()
+    at = next(place for place, line in enumerate(lines) if json.loads(line)['kind'] == 'frame')
+    lines[at] = json.dumps({**json.loads(lines[at]), name: value})
+    (folder / 'session.jsonl').write_text('\n'.join(lines) + '\n')
+    session = summary(folder)
+    assert (session.frames, session.damaged) == (299, 1)
 
 
 def test_a_mirrored_session_is_about_the_other_side(record):
