@@ -22,9 +22,10 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -32,6 +33,9 @@ from tqdm import tqdm
 from bench.scene import machine, simulated_frames
 from stroke_side_monitor.local_dds import keep_local
 from stroke_side_monitor.ros.ending import WITH_PARENT
+
+if TYPE_CHECKING:  # DDS reads its settings when rclpy is first imported
+    from bench.wire import Camera
 
 # Beyond this a robot's supervisor loses patience.
 LONGEST_S = 3.0
@@ -134,12 +138,10 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-def one_life(way: str, folder: Path, camera: object, chance: random.Random) -> Life:
+def one_life(way: str, folder: Path, camera: Camera, chance: random.Random) -> Life:
     """Start a monitor, let it work, end it."""
     from lifecycle_msgs.msg import Transition
 
-    from bench.wire import Camera
-    assert isinstance(camera, Camera)
     before = set(os.listdir(_SHARED_MEMORY))
     camera.run(0.1)  # what the last one said
     start = time.monotonic()
@@ -197,7 +199,7 @@ def _problems(way: str, seconds: float, status: int | None, left: set[str], fold
 WAYS = ('SIGINT', 'SIGTERM', 'terminal closed', 'parent killed', 'lifecycle', 'SIGKILL')
 
 
-def run(cycles: int, seed: int, progress: Callable[[range], object] = iter) -> list[Life]:
+def run(cycles: int, seed: int) -> list[Life]:
     """Lives in all ways by turns; to be called where DDS is kept on this machine."""
     from bench import wire
     chance = random.Random(seed)
@@ -206,7 +208,7 @@ def run(cycles: int, seed: int, progress: Callable[[range], object] = iter) -> l
                      for rgb in simulated_frames(6)])
     lives = []
     try:
-        for index in progress(range(cycles)):  # type: ignore[attr-defined]
+        for index in tqdm(range(cycles), unit='life'):
             with tempfile.TemporaryDirectory() as folder:
                 lives.append(one_life(WAYS[index % len(WAYS)], Path(folder), camera, chance))
     finally:
@@ -241,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     keep_local(os.environ)
     about = machine()
-    lives = run(options.cycles, options.seed, lambda cycles: tqdm(cycles, unit='life'))
+    lives = run(options.cycles, options.seed)
     print(table(lives, about))
     for life in lives:
         for problem in life.problems:

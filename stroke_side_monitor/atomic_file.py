@@ -5,7 +5,6 @@ It never leaves a half-written file under the final name.
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Mapping
@@ -41,29 +40,45 @@ TEMPORARY = '.partial'
 _MARK = b'stroke_side_monitor'
 
 
-def write_own(files: Mapping[Path, bytes]) -> None:
+class WriteError(ValueError):
+    """What a command has made cannot be written; the text says why and how to mend it."""
+
+
+def write_own(files: Mapping[Path, bytes], folder: Path | None = None) -> None:
     """Write these files, each whole or not at all; none when one would replace somebody's file.
 
+    Args:
+        files: content by path.
+        folder: one that is made when it is missing.
+
     Raises:
-        FileExistsError: there is one that an earlier run of the same command has not written.
-        OSError: see write.
+        WriteError: a file is there that an earlier run of the same command has not written, the
+            disk is full, no permission, no such folder.
     """
-    for path, content in files.items():
-        _check_own(path, content)
-    for path, content in files.items():
-        write(path, content)
+    try:
+        for path, content in files.items():
+            if not _is_own(path, content):
+                raise WriteError(f'{path}: there is something that this command has not written; '
+                                 'choose another name')
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            write(path, content)
+    except OSError as error:
+        raise WriteError(f'cannot write {error.filename} ({error.strerror}); give a folder that '
+                         'exists and has space') from error
 
 
-def _check_own(path: Path, content: bytes) -> None:
+def _is_own(path: Path, content: bytes) -> bool:
+    """Whether nothing is there, or what an earlier run has written in place of `content`."""
     if not path.exists():
-        return
-    if path.is_file():
-        there = path.read_bytes()
-        if not there or _MARK in there or (there.split(b'\n', 1)[0] == content.split(b'\n', 1)[0] \
-                and path.suffix == '.csv'):
-            return
-    raise FileExistsError(errno.EEXIST, 'there is something that this command has not written; '
-                          'choose another name', str(path))
+        return True
+    if not path.is_file():
+        return False
+    there = path.read_bytes()
+    same_table = path.suffix == '.csv' and \
+        there.split(b'\n', 1)[0] == content.split(b'\n', 1)[0]
+    return not there or _MARK in there or same_table
 
 
 def remove_leftovers(folder: Path) -> None:

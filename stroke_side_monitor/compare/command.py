@@ -38,15 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.csv:
             files[options.csv] = _table(found).encode()
         atomic_file.write_own(files)
-    except RunError as error:
+    except (RunError, atomic_file.WriteError) as error:
         print(f'compare: {error}', file=sys.stderr)
-        return 2
-    except FileExistsError as error:
-        print(f'compare: {error.filename}: {error.strerror}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f'compare: cannot write {error.filename} ({error.strerror}); '
-              'give a folder that exists and has space', file=sys.stderr)
         return 2
     print(wording.text(differences, found, options.max_changed))
     return int(options.max_changed is not None and found.share > options.max_changed)

@@ -35,14 +35,14 @@ def html(a: Run, b: Run, differences: Sequence[Difference], found: Comparison,
     with mpl.rc_context(sheet.STYLE):
         drawn = _shift(found)
         shown = ''.join(_changed(change, pair) for change, pair in found.most)
-    return _PAGE.format(
-        style=sheet.CSS + _CSS, a=escape(str(a.folder)), b=escape(str(b.folder)),
+    return sheet.document('Two runs compared', _BODY.format(
+        a=escape(str(a.folder)), b=escape(str(b.folder)),
         headline=escape(wording.headline(found, most_changed)), facts=_facts(found),
         warnings=_list(wording.warnings(differences, found)),
         differences=_differences(differences), inputs=_confusion(found.by_input, 'inputs'),
         records=_confusion(found.by_record, 'records of videos and bags')
         if found.by_record else '', shift=drawn, detectable=f'{DETECTABLE:g}',
-        shown=len(found.most), changed=shown or '<p>No answer differs.</p>')
+        shown=len(found.most), changed=shown or '<p>No answer differs.</p>'), _CSS)
 
 
 def _facts(found: Comparison) -> str:
@@ -139,11 +139,7 @@ td { overflow-wrap: anywhere; }
 article { break-inside: avoid; border-top: 1px solid #e4e4e4; } article p { margin: 0 0 6px; }
 '''
 
-_PAGE = '''<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="generator" content="stroke_side_monitor">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Two runs compared</title><style>{style}</style></head><body>
+_BODY = '''\
 <header><h1>Two runs compared</h1><p>A: {a} &nbsp;·&nbsp; B: {b} &nbsp;·&nbsp; left and right are
 the patient's own</p></header>
 <section><p class="headline">{headline}</p>{warnings}<dl>{facts}</dl>
@@ -162,5 +158,4 @@ another side, another stable side; among these by the change of the index and of
 {changed}</section>
 <section class="limits"><h2>Limits</h2><ul><li>This tells what differs, not which run is right.</li>
 <li>A measurement aid, not a diagnosis.</li></ul></section>
-</body></html>
 '''

@@ -78,10 +78,18 @@ class Run:
                            ) from error
 
     def records_at(self, at: int, count: int) -> list[Record]:
-        """The records that results() has told of."""
-        with (self.folder / _LINES).open('rb') as lines:
-            lines.seek(at)
-            return [json.loads(lines.readline()) for _ in range(count)]
+        """The records that results() has told of.
+
+        Raises:
+            RunError: the file has gone or changed since.
+        """
+        try:
+            with (self.folder / _LINES).open('rb') as lines:
+                lines.seek(at)
+                return [json.loads(lines.readline()) for _ in range(count)]
+        except (OSError, ValueError) as error:
+            raise RunError(f'{self.folder / _LINES} has changed meanwhile ({error}); compare again'
+                           ) from error
 
 
 def differences(a: Run, b: Run) -> list[Difference]:

@@ -28,15 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         written = write_report(options.sessions, options.out, options.pdf, options.csv,
                                options.fhir)
-    except SessionError as error:
+    except (SessionError, atomic_file.WriteError) as error:
         print(f'report: {error}', file=sys.stderr)
-        return 1
-    except FileExistsError as error:
-        print(f'report: {error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f'report: cannot write {error.filename} ({error.strerror}); '
-              'give a folder that exists and has space', file=sys.stderr)
         return 1
     print(f'report: {", ".join(map(str, written))}')
     return 0
@@ -56,7 +49,7 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
 
     Raises:
         SessionError: a folder is no session, or the sessions are of several patients.
-        OSError: a file cannot be written.
+        WriteError: a file cannot be written.
     """
     pairs = sorted(map(_read, folders), key=lambda pair: pair[0].started)
     sessions, summaries = [session for session, _ in pairs], [summary for _, summary in pairs]
@@ -69,10 +62,9 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
     if fhir:
         files[fhir] = bundle(newest)
     if csv:
-        csv.mkdir(parents=True, exist_ok=True)
         for name, text in tables.all_tables(sessions, summaries).items():
             files[csv / name] = text.encode()
-    atomic_file.write_own(files)
+    atomic_file.write_own(files, folder=csv)
     return list(files)
 
 

@@ -42,15 +42,15 @@ def html(session: SessionSummary, earlier: Sequence[SessionSummary],
             drawings['course'] = sheet.svg((7.4, 2.6), lambda axes: plots.course(axes, comparison))
     paragraphs = ''.join(f'<li>{escape(sentence)}</li>'
                          for sentence in words.paragraphs(session, comparison))
-    return _PAGE.format(
-        title=escape(_title(session)), style=sheet.CSS, subtitle=escape(_subtitle(session)),
+    return sheet.document(_title(session), _BODY.format(
+        title=escape(_title(session)), subtitle=escape(_subtitle(session)),
         headline=escape(words.headline(session)), paragraphs=paragraphs, facts=_facts(session),
         face=drawings['face'], exercises=_exercises(session, drawings['movements']),
         timeline=drawings['timeline'] if session.seconds else '<p>Nothing was recorded.</p>',
         course=_course(earlier, session, drawings.get('course'), comparison),
         quality=drawings['quality'], events=_events(session),
         limits=''.join(f'<li>{escape(limit)}</li>' for limit in words.LIMITS),
-        footer=escape(_footer(session)))
+        footer=escape(_footer(session))))
 
 
 def pdf(session: SessionSummary, comparison: Comparison | None) -> bytes:
@@ -202,11 +202,7 @@ def _timeline_svg(session: SessionSummary) -> str:
     return sheet.to_svg(figure)
 
 
-_PAGE = '''<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="generator" content="stroke_side_monitor">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{style}</style></head><body>
+_BODY = '''\
 <header><h1>{title}</h1><p>{subtitle}</p></header>
 <section><div class="top"><div><p class="headline">{headline}</p><ul>{paragraphs}</ul></div>
 <div>{face}</div></div><dl>{facts}</dl></section>
@@ -221,5 +217,4 @@ could not.</p></section>
 <section class="limits"><h2>Limits: a measurement aid, not a diagnosis</h2>
 <ul>{limits}</ul></section>
 <footer>{footer}</footer>
-</body></html>
 '''

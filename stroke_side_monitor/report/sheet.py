@@ -1,4 +1,4 @@
-"""What every page has in common: its style, and drawings as SVG within it.
+"""What every page has in common: its frame and style, and drawings as SVG within it.
 
 It never knows what is drawn, and refers to nothing outside the page.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from html import escape
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +16,15 @@ from matplotlib.figure import Figure
 STYLE = {'font.size': 9, 'font.family': 'sans-serif', 'axes.edgecolor': '#888888',
          'axes.labelcolor': '#444444', 'xtick.color': '#444444', 'ytick.color': '#444444',
          'svg.hashsalt': 'stroke_side_monitor', 'hatch.linewidth': 0.4}
+
+
+def document(title: str, body: str, more_style: str = '') -> str:
+    """A whole page.
+
+    Args:
+        title: plain text. body: HTML. more_style: CSS beside what all pages have.
+    """
+    return _DOCUMENT.format(title=escape(title), style=CSS + more_style, body=body)
 
 
 def svg(size: tuple[float, float], draw: Callable[[Axes], None]) -> str:
@@ -60,4 +70,13 @@ h2 { break-after: avoid; } svg, tr, .top, .two, .limits { break-inside: avoid; }
   dl { grid-template-columns: repeat(2, 1fr); } }
 @media print { body { padding: 0; font-size: 9.5pt; } h2 { margin: 14px 0 4px; }
   .top { grid-template-columns: 1fr 250px; } .headline { font-size: 15pt; } }
+'''
+
+# The generator is how a command knows its own earlier page (atomic_file.write_own).
+_DOCUMENT = '''<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="generator" content="stroke_side_monitor">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style></head><body>
+{body}</body></html>
 '''

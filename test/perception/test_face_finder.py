@@ -5,14 +5,6 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor.perception.face_mesh import FaceMesh
-from stroke_side_monitor.perception.face_tracker import StillFaceFinder
-
-
-@pytest.fixture(scope='module')
-def finder():
-    finder = StillFaceFinder()
-    yield finder
-    finder.close()
 
 
 def within_a_scene(picture, size=1200, left=600, top=300):

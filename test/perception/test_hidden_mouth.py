@@ -9,19 +9,11 @@ import pytest
 
 from stroke_side_monitor import resources
 from stroke_side_monitor.perception import crop
-from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.hidden_mouth import HiddenMouth, window
 from stroke_side_monitor.perception.tflite import ModelError
 from training.occlusion import choosing, people, reporting
 
 NETWORK = resources.model_path('hidden_mouth.tflite')
-
-
-@pytest.fixture(scope='module')
-def finder():
-    finder = StillFaceFinder()
-    yield finder
-    finder.close()
 
 
 @pytest.fixture(scope='module')

@@ -4,15 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stroke_side_monitor.perception.face_tracker import NOTHING, StillFaceFinder
+from stroke_side_monitor.perception.face_tracker import NOTHING
 from stroke_side_monitor.perception.orientation import Orientation
-
-
-@pytest.fixture(scope='module')
-def finder():
-    finder = StillFaceFinder()
-    yield finder
-    finder.close()
 
 
 @pytest.fixture(scope='module')
