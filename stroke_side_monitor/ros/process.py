@@ -43,12 +43,17 @@ def run(make_node: Callable[[], Any]) -> int:
         return 2
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    ended = threading.Event()
+    # executor.shutdown() would destroy what the spinning thread still works with:
+    # https://github.com/ros2/rclpy/issues/968.
+    waker = node.create_guard_condition(lambda: None)
     failures: list[BaseException] = []
 
     def spin() -> None:
         try:
             node.autostart()
-            executor.spin()
+            while not ended.is_set():
+                executor.spin_once()
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread's words
             failures.append(error)
         finally:
@@ -57,8 +62,10 @@ def run(make_node: Callable[[], Any]) -> int:
     thread = threading.Thread(target=spin, name='executor')
     thread.start()
     end.wait()
-    executor.shutdown()
+    ended.set()
+    waker.trigger()
     thread.join()
+    executor.shutdown()
     _take_down(node)
     for failure in failures:
         traceback.print_exception(type(failure), failure, failure.__traceback__)

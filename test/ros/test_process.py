@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ros_harness import MonitorProcess, Robot
+from ros_harness import PATIENCE_S, REPOSITORY, MonitorProcess, Robot
 
 from stroke_side_monitor.ros import __main__
 from stroke_side_msgs.msg import AffectedSide
@@ -34,6 +34,15 @@ def test_signals_that_go_on_while_it_winds_up_change_nothing(tmp_path, number):
         robot.until_connected()
         assert process.hammer(number) == 0, process.log
         assert 'Traceback' not in process.log
+
+
+def test_nothing_is_destroyed_under_an_executor_with_work_in_hand(
+        start_process, finished):
+    process = start_process(str(REPOSITORY / 'test' / 'slow_gathering.py'))
+    assert process.stdout.readline() == 'ready\n'
+    process.send_signal(TERM)
+    finished(process, PATIENCE_S)
+    assert process.returncode == 0
 
 
 def test_nohup_keeps_it_running_and_a_hung_monitor_can_be_asked_where_it_stands(
