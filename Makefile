@@ -45,7 +45,7 @@ DEMO := --side $(SIDE) --severity $(SEVERITY) $(if $(PHOTO),--photo '$(PHOTO)') 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fuzz lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo colcon clean \
+.PHONY: help setup demo test check fuzz lint bench norms soak lock wheels fleet-setup train-setup train-test train-demo scan-demo colcon clean \
   clinic-setup clinic clinic-user clinic-test
 
 help:  ## this list
@@ -87,6 +87,9 @@ train-test: train-setup  ## the trainer's own tests that need TensorFlow
 
 train-demo: train-setup  ## simulate, prepare, train, evaluate and export on a few dozen people
 	.venv-train/bin/python -m training.demo $(ARGS)
+
+scan-demo: train-setup  ## phantom heads: draw, prepare, train, evaluate and export a scan model (about 10 minutes)
+	.venv-train/bin/python -m training.scans.demo $(ARGS)
 
 clinic-setup: .venv-clinic/.environment  ## make .venv-clinic, the clinic page's own environment
 

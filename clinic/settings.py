@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 ROOT = Path(__file__).parent
 # Database, kept pictures and the key; nobody else on the machine may look into it.
 DATA = Path(os.environ.get('CLINIC_DATA', ROOT / 'var')).resolve()
-CASES, WORK = DATA / 'cases', DATA / 'work'
-for _folder in (DATA, CASES, WORK):
+CASES, WORK, MODELS = DATA / 'cases', DATA / 'work', DATA / 'models'
+for _folder in (DATA, CASES, WORK, MODELS):
     _folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

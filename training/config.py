@@ -77,19 +77,11 @@ def read_config(path: Path, *, weights: str | None = None, seed: int | None = No
     Raises:
         TrainingError: missing, not YAML, a field unknown or of the wrong type.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise TrainingError(f'cannot read {path}: {error.strerror}') from error
-    except yaml.YAMLError as error:
-        raise TrainingError(f'{path} is not YAML: {str(error).splitlines()[0]}') from error
-    if not isinstance(content, dict):
-        raise TrainingError(f'{path} must hold fields such as kind: and model:')
+    content = read_fields(path)
     phases = content.pop('phases', None)
-    content.setdefault('name', path.stem)
-    config = _build(Config, content, path)
+    config = build(Config, content, path)
     if phases is not None:
-        config = replace(config, phases=tuple(_build(Phase, phase, path) for phase in phases))
+        config = replace(config, phases=tuple(build(Phase, phase, path) for phase in phases))
     _check(config, path)
     if weights is not None:
         config = replace(config, weights=weights)
@@ -103,11 +95,34 @@ def read_config(path: Path, *, weights: str | None = None, seed: int | None = No
     return config
 
 
+def read_fields(path: Path) -> dict[str, Any]:
+    """The fields of a YAML configuration as they stand, `name` by default the file's.
+
+    Raises:
+        TrainingError: missing, not YAML, or no fields.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise TrainingError(f'cannot read {path}: {error.strerror}') from error
+    except yaml.YAMLError as error:
+        raise TrainingError(f'{path} is not YAML: {str(error).splitlines()[0]}') from error
+    if not isinstance(content, dict):
+        raise TrainingError(f'{path} must hold fields such as kind: and model:')
+    content.setdefault('name', path.stem)
+    return content
+
+
 _TYPES: dict[str, tuple[type, ...]] = {
     'int': (int,), 'float': (int, float), 'str': (str,), 'bool': (bool,)}
 
 
-def _build(kind: Any, content: Any, path: Path) -> Any:
+def build(kind: Any, content: Any, path: Path) -> Any:
+    """A dataclass from a configuration's fields.
+
+    Raises:
+        TrainingError: a field that is unknown, missing or of the wrong type.
+    """
     known = {item.name: str(item.type) for item in fields(kind)}
     if not isinstance(content, dict):
         raise TrainingError(f'{path}: {kind.__name__.lower()} must be a list of fields')

@@ -14,7 +14,7 @@ from pathlib import Path
 from training.common import TrainingError, log, run_command
 
 ROOT = Path(__file__).resolve().parents[1]
-_WEIGHTS = 'mobilenet_v2_1.0_224_no_top_imagenet.weights.h5'
+WEIGHTS = 'mobilenet_v2_1.0_224_no_top_imagenet.weights.h5'
 _RUNS = (('antisymmetric', ()), ('notebook_mobilenet', ('--epochs', '2')),
          ('landmarks_logistic', ()))
 
@@ -27,22 +27,27 @@ def demo(out: Path, people: int) -> None:
     if not photographs:
         raise TrainingError(f'no healthy photographs in {shared}/data; set STROKE_SIDE_SHARED, or '
                             'follow docs/training.md with your own pictures')
-    weights = shared / 'weights' / _WEIGHTS
+    weights = shared / 'weights' / WEIGHTS
     given = ('--weights', str(weights)) if weights.is_file() else ()
     sims, data, runs = out / 'simulated', out / 'dataset', out / 'runs'
-    _run('.venv', 'simulate', *photographs, '--out', sims, '--most', people, '--per-photo', 2)
-    _run('.venv', 'prepare', sims, '--out', data)
+    run_step('.venv', 'simulate', *photographs, '--out', sims, '--most', people, '--per-photo', 2)
+    run_step('.venv', 'prepare', sims, '--out', data)
     for name, options in _RUNS:
         if not (runs / name / 'run.json').is_file():
-            _run('.venv-train', 'train', ROOT / f'training/configs/{name}.yaml', data, '--out',
+            run_step('.venv-train', 'train', ROOT / f'training/configs/{name}.yaml', data, '--out',
                  runs / name, *options, *(given if not name.startswith('landmarks') else ()))
-    _run('.venv-train', 'evaluate', *(runs / name for name, _ in _RUNS), '--data', data,
+    run_step('.venv-train', 'evaluate', *(runs / name for name, _ in _RUNS), '--data', data,
          '--out', out / 'report')
-    _run('.venv-train', 'export', runs / 'antisymmetric', '--data', data, '--out', out / 'models',
-         '--about', ROOT / 'training/configs/provenance.yaml')
+    run_step('.venv-train', 'export', runs / 'antisymmetric', '--data', data, '--out',
+         out / 'models', '--about', ROOT / 'training/configs/provenance.yaml')
 
 
-def _run(environment: str, step: str, *arguments: object) -> None:
+def run_step(environment: str, step: str, *arguments: object) -> None:
+    """Run `python -m training.STEP` in an environment of its own.
+
+    Raises:
+        TrainingError: the environment is missing, or the step failed.
+    """
     log.info('\n== %s', step)
     python = ROOT / environment / 'bin' / 'python'
     if not python.is_file():

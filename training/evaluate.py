@@ -23,6 +23,8 @@ from training.dataset import answerable, load
 from training.explain import heat_maps
 from training.figures import all_figures
 from training.predictors import answers, open_run
+from training.scans.dataset import is_scan_dataset
+from training.scans.evaluate import evaluate_scans
 
 MADE_BY = 'training.evaluate'
 _SHOWN = 8
@@ -76,7 +78,10 @@ def main() -> int:
 
 
 def _no_value(given: argparse.Namespace) -> None:
-    evaluate(given.runs, given.data, given.out, given.split)
+    if is_scan_dataset(given.data):
+        evaluate_scans(given.runs, given.data, given.out, given.split, made_by=MADE_BY)
+    else:
+        evaluate(given.runs, given.data, given.out, given.split)
 
 
 if __name__ == '__main__':

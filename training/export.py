@@ -22,6 +22,8 @@ from training.antisymmetric import float_scores
 from training.common import TrainingError, log, read_json, run_command, write_json, write_whole
 from training.dataset import Dataset, answerable, load
 from training.predictors import Network, Run, answers, open_run
+from training.scans.dataset import is_scan_dataset
+from training.scans.export import export_scans
 from training.tasks import Row
 
 # Limits below which an export fails [own]. Signs are compared outside the dead band, where the
@@ -51,7 +53,7 @@ def export(folder: Path, data: Path, out: Path, about: Path | None) -> None:
             'figures_on': f'{figures["split"]} people of the dataset below; generators healthy, '
                           'spline, bump, half and mesh are simulated, not patients',
             'data': {**dataset.manifest, 'pictures_trained_on': run.about['pictures_trained_on']},
-            **_provenance(about)}
+            **provenance(about)}
     out.mkdir(parents=True, exist_ok=True)
     name = 'side_classifier' if run.kind == 'antisymmetric' else run.name
     write_whole(out / f'{name}.tflite', content)
@@ -134,7 +136,12 @@ def _short(figures: dict[str, Any]) -> dict[str, Any]:
     return {name: figures[name] for name in kept if name in figures}
 
 
-def _provenance(about: Path | None) -> dict[str, Any]:
+def provenance(about: Path | None) -> dict[str, Any]:
+    """What a card says of sources and licence, from a YAML file.
+
+    Raises:
+        TrainingError: the file cannot be read.
+    """
     if about is None:
         return {'licence': 'not stated'}
     try:
@@ -160,7 +167,14 @@ def main() -> int:
     parser.add_argument('--out', type=Path, required=True, help='e.g. models/')
     parser.add_argument('--about', type=Path, help='YAML with sources, credit and licence')
     given = parser.parse_args()
-    return run_command(lambda: export(given.run, given.data, given.out, given.about))
+    return run_command(lambda: _export_what_it_is(given))
+
+
+def _export_what_it_is(given: argparse.Namespace) -> None:
+    if is_scan_dataset(given.data):
+        export_scans(given.run, given.out, provenance(given.about))
+    else:
+        export(given.run, given.data, given.out, given.about)
 
 
 if __name__ == '__main__':

@@ -12,38 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
+from training.intervals import calibration, rounded, with_interval
 from training.predictors import Answers
 from training.tasks import Row, Task
 
-RESAMPLES = 1000
-LEAST_PEOPLE = 3
-_BINS = 10
 _SUBGROUPS = ('source', 'gender', 'ethnicity', 'age_band')
-
-
-def with_interval(people: Sequence[str], value: Callable[[NDArray[np.int64]], float]
-                  ) -> dict[str, Any]:
-    """A figure with its 95 % bootstrap interval by person (Efron & Tibshirani 1993).
-
-    Args:
-        people: whose each picture is.
-        value: figure of the pictures with the given indices; NaN where it has no meaning.
-
-    Returns:
-        value, interval_95 (None with fewer than three people), pictures, people.
-    """
-    names, member = np.unique(np.asarray(people), return_inverse=True)
-    if len(names) < LEAST_PEOPLE:  # resampling a handful of people says nothing
-        return {'value': _rounded(value(np.arange(len(people)))), 'interval_95': None,
-                'pictures': len(people), 'people': len(names)}
-    pictures = [np.flatnonzero(member == i) for i in range(len(names))]
-    rng = np.random.default_rng(0)
-    drawn = [value(np.concatenate([pictures[i] for i in rng.integers(0, len(names), len(names))]))
-             for _ in range(RESAMPLES)]
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (np.nan,) * 2
-    return {'value': _rounded(value(np.arange(len(people)))),
-            'interval_95': [_rounded(low), _rounded(high)],
-            'pictures': len(people), 'people': len(names)}
 
 
 def all_figures(task: Task, rows: Sequence[Row], labels: NDArray[np.int64], answers: Answers
@@ -111,16 +84,6 @@ def _people(rows: Sequence[Row], chosen: NDArray[np.bool_]) -> list[str]:
     return [row['group'] for row, taken in zip(rows, chosen, strict=True) if taken]
 
 
-def calibration(right: NDArray[np.bool_], confidence: NDArray[np.float64]) -> dict[str, Any]:
-    """Reliability in ten bins, and expected calibration error (Guo et al. 2017)."""
-    place = np.clip((confidence * _BINS).astype(int), 0, _BINS - 1)
-    filled = [place == b for b in range(_BINS) if (place == b).any()]
-    bins = [{'confidence': _rounded(confidence[b].mean()), 'right': _rounded(right[b].mean()),
-             'pictures': int(b.sum())} for b in filled]
-    error = sum(b.sum() * abs(confidence[b].mean() - right[b].mean()) for b in filled) / len(right)
-    return {'expected_error': _rounded(error), 'bins': bins}
-
-
 def mirror(task: Task, answers: Answers) -> dict[str, Any]:
     """How often the mirrored picture got the mirrored answer, and by how much at worst not."""
     swap = [task.classes.index(task.mirrored.get(name, name)) for name in task.classes]
@@ -128,16 +91,16 @@ def mirror(task: Task, answers: Answers) -> dict[str, Any]:
     agree = answers.mirrored.argmax(axis=1) == expected.argmax(axis=1)
     exact = answers.scores is not None and answers.mirrored_scores is not None \
         and bool((answers.mirrored_scores == -answers.scores).all())
-    return {'agreement': _rounded(agree.mean()), 'exactly_negated': exact,
-            'largest_probability_difference': _rounded(np.abs(answers.mirrored - expected).max())}
+    return {'agreement': rounded(agree.mean()), 'exactly_negated': exact,
+            'largest_probability_difference': rounded(np.abs(answers.mirrored - expected).max())}
 
 
 def _per_class(task: Task, people: Sequence[str], labels: NDArray[np.int64],
                chosen: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, Any]:
     precision, recall, f1, count = precision_recall_fscore_support(
         labels, chosen, labels=range(len(task.classes)), zero_division=0.0)
-    return {name: {'precision': _rounded(precision[i]), 'recall': _rounded(recall[i]),
-                   'f1': _rounded(f1[i]), 'pictures': int(count[i]),
+    return {name: {'precision': rounded(precision[i]), 'recall': rounded(recall[i]),
+                   'f1': rounded(f1[i]), 'pictures': int(count[i]),
                    'auc': with_interval(people, _auc_of(labels == i, probabilities[:, i]))}
             for i, name in enumerate(task.classes)}
 
@@ -174,7 +137,3 @@ def _auc(positive: NDArray[np.bool_], value: NDArray[np.float64]) -> float:
     if positive.all() or not positive.any():
         return float('nan')
     return float(roc_auc_score(positive, value))
-
-
-def _rounded(value: Any) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None

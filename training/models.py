@@ -26,7 +26,7 @@ def notebook_mobilenet(weights: str | None) -> keras.Model:
     Scaled to [-1, 1], which the ImageNet weights expect (the notebook fed them [0, 1]). The
     trunk is called with training=False, so BatchNorm stays in inference mode for good.
     """
-    trunk = _trunk('MobileNetV2', weights)
+    trunk = backbone('MobileNetV2', weights)
     trunk.trainable = False
     inputs = keras.Input((SIZE, SIZE, 3))
     x = trunk(layers.Rescaling(1 / 127.5, offset=-1)(inputs), training=False)
@@ -124,7 +124,7 @@ def block_trunk(layer: str, size: int, weights: str | None) -> keras.Model:
     Raises:
         TrainingError: no such layer.
     """
-    whole = _trunk('MobileNetV2', weights, size)
+    whole = backbone('MobileNetV2', weights, size)
     names = [one.name for one in whole.layers]
     if layer not in names:
         raise TrainingError(f'MobileNetV2 has no layer {layer}; for instance block_6_expand_relu')
@@ -148,7 +148,7 @@ def _caffe(x: Any) -> Any:
 
 def _severity(name: str, weights: str | None, *, trained_layers: int, dropout: float
               ) -> keras.Model:
-    trunk = _trunk(name, weights)
+    trunk = backbone(name, weights)
     for layer in trunk.layers[:-trained_layers]:
         layer.trainable = False
     for layer in trunk.layers:
@@ -161,7 +161,12 @@ def _severity(name: str, weights: str | None, *, trained_layers: int, dropout: f
     return keras.Model(inputs, layers.Dense(6, activation='softmax')(x))
 
 
-def _trunk(name: str, weights: str | None, size: int = SIZE) -> keras.Model:
+def backbone(name: str, weights: str | None, size: int = SIZE) -> keras.Model:
+    """A network of keras.applications without its top.
+
+    Raises:
+        TrainingError: its weights cannot be had.
+    """
     build = getattr(keras.applications, name)
     if weights is not None and weights != 'imagenet' and not Path(weights).is_file():
         raise TrainingError(f'weights: {weights} is not there; give a Keras weights file of '

@@ -1,5 +1,7 @@
 """prepare: labelled pictures, folders, videos → face crops in train / validation / test.
 
+Labels stroke and normal are those of head scans: `training.scans.prepare` takes them.
+
 Runs in the runtime environment, with the mesh, crop and metrics that the robot uses. It never
 changes its input, and never lets one person or one picture stand on two sides of the split.
 """
@@ -35,6 +37,8 @@ from training.common import (
     write_json,
     write_table,
 )
+from training.scans.prepare import prepare_scans
+from training.scans.sources import Patients, holds_scans
 from training.sources import LABELS, VIDEOS, Item, Rejection, read_source
 
 SMALLEST_EYE_DISTANCE_PX = 30.0
@@ -287,9 +291,27 @@ def main() -> int:
                         help="whose left the labels mean: the patient's or the picture's")
     parser.add_argument('--fps', type=float, default=3.0, help='frames taken per second of video')
     parser.add_argument('--salt', default='', help='another word draws another split')
-    given = parser.parse_args()
-    return run_command(lambda: prepare(given.sources, given.out, label_frame=given.label_frame,
-                                       fps=given.fps, salt=given.salt))
+    parser.add_argument('--one-picture-per-patient', action='store_true',
+                        help='scans: every file without a patient is a patient of its own')
+    parser.add_argument('--patient-pattern', default='', metavar='REGEX',
+                        help='scans: its first group in a file name is the patient, e.g. "^(\\d+)"')
+    return run_command(lambda: _prepare_what_it_is(parser.parse_args()))
+
+
+def _prepare_what_it_is(given: argparse.Namespace) -> None:
+    scans = [holds_scans(folder) for folder in given.sources]
+    if not any(scans):
+        prepare(given.sources, given.out, label_frame=given.label_frame, fps=given.fps,
+                salt=given.salt)
+    elif all(scans):
+        try:
+            re.compile(given.patient_pattern)
+        except re.error as error:
+            raise TrainingError(f'--patient-pattern is no regular expression: {error}') from error
+        prepare_scans(given.sources, given.out.resolve(), made_by=MADE_BY, salt=given.salt,
+                      patients=Patients(given.one_picture_per_patient, given.patient_pattern))
+    else:
+        raise TrainingError('some folders hold faces, some head scans: prepare them one by one')
 
 
 if __name__ == '__main__':

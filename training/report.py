@@ -46,15 +46,20 @@ class Page:
 
 def render(pages: Sequence[Page], manifest: dict[str, Any], split: str) -> str:
     """The whole page."""
-    parts = ['<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>',
-             f'<style>{_STYLE}</style><h1>Evaluation on the {escape(split)} split</h1>',
-             '<p class="note">Figures are of the saved, quantised files. Intervals are 95 %, '
+    parts = ['<p class="note">Figures are of the saved, quantised files. Intervals are 95 %, '
              'resampled by person. Sources named healthy, spline, bump, half or mesh are '
              'simulated from healthy photographs: such figures are no evidence about patients. '
              'Left and right are the patient\'s.</p>',
              '<h2>Dataset</h2>', _dataset(manifest), '<h2>Side by side</h2>', _comparison(pages)]
-    parts += [_model(page) for page in pages]
-    return '\n'.join([*parts, '</html>\n'])
+    parts += [_model(one) for one in pages]
+    return whole_page(f'Evaluation on the {split} split', parts)
+
+
+def whole_page(title: str, parts: Sequence[str]) -> str:
+    """A self-contained page of HTML parts."""
+    return '\n'.join([
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>',
+        f'<style>{_STYLE}</style><h1>{escape(title)}</h1>', *parts, '</html>\n'])
 
 
 def _dataset(manifest: dict[str, Any]) -> str:
@@ -62,12 +67,12 @@ def _dataset(manifest: dict[str, Any]) -> str:
              for label in ('left', 'none', 'right'))]
             for split, counts in manifest['pictures'].items()]
     rejected = ', '.join(f'{n} × {why}' for why, n in manifest['rejected'].items()) or 'nothing'
-    return _table(['split', 'people', 'left', 'none', 'right'], rows) + \
+    return table(['split', 'people', 'left', 'none', 'right'], rows) + \
         f'<p>Left out: {escape(rejected)}. Crop: {escape(manifest["crop_version"])}.</p>'
 
 
 def _comparison(pages: Sequence[Page]) -> str:
-    return _table(
+    return table(
         ['model', 'task', 'accuracy', 'calibration error', 'mirror agreement', 'mirror exact'],
         [[page.title, page.figures['task'], interval(page.figures['accuracy']),
           f'{page.figures["calibration"]["expected_error"]:.3f}',
@@ -78,42 +83,43 @@ def _comparison(pages: Sequence[Page]) -> str:
 def _model(page: Page) -> str:
     figures, names = page.figures, page.run.task.classes
     parts = [f'<h2>{escape(page.title)}</h2>', '<h3>Per class</h3>',
-             _table(['class', 'precision', 'recall', 'F1', 'AUC', 'pictures'],
+             table(['class', 'precision', 'recall', 'F1', 'AUC', 'pictures'],
                     [[name, *(f'{one[k]:.3f}' for k in ('precision', 'recall', 'f1')),
                       interval(one['auc']), str(one['pictures'])]
                      for name, one in figures['classes'].items()]),
              '<h3>Confusion (rows: truth)</h3>',
-             _table(['', *names], [[name, *map(str, counts)] for name, counts in
+             table(['', *names], [[name, *map(str, counts)] for name, counts in
                                    zip(names, figures['confusion'], strict=True)])]
     if 'side' in figures:
         parts += ['<h3>Side and presence, per source</h3>', _sides(figures['side'])]
     parts += ['<h3>Subgroups (accuracy)</h3>',
-              _table(['group', 'value', 'accuracy', 'pictures', 'people'],
-                     [[kind, value, interval(one), str(one['pictures']), str(one['people'])]
-                      for kind, values in figures['subgroups'].items()
-                      for value, one in values.items()])]
-    parts += [_figure(_curves(page), 'ROC per class and reliability')]
+              table(['group', 'value', 'accuracy', 'pictures', 'people'],
+                    [[kind, value, interval(one), str(one['pictures']), str(one['people'])]
+                     for kind, values in figures['subgroups'].items()
+                     for value, one in values.items()])]
+    parts += [figure_html(_curves(page), 'ROC per class and reliability')]
     history = page.run.folder / 'history.json'
     if history.is_file():
-        parts.append(_figure(_training(json.loads(history.read_text())), 'Training'))
+        parts.append(figure_html(_training(json.loads(history.read_text())), 'Training'))
     shap = page.run.folder / 'shap.png'
     if shap.is_file():
-        parts.append(_figure(shap.read_bytes(), 'SHAP'))
+        parts.append(figure_html(shap.read_bytes(), 'SHAP'))
     if page.heat_maps:
         parts += ['<h3>Where the answer came from</h3>',
                   '<p>Red speaks for the patient\'s left (signed score) or for the chosen class '
                   '(Grad-CAM), blue against.</p>',
-                  *(_figure(_png(one.picture), f'truth: {one.label}') for one in page.heat_maps)]
+                  *(figure_html(_png(one.picture), f'truth: {one.label}')
+                    for one in page.heat_maps)]
     return '\n'.join(parts)
 
 
 def _sides(side: dict[str, Any]) -> str:
     columns = ('side_accuracy', 'side_accuracy_severity_0.5_up', 'presence_auc_severity_0.5_up',
                'healthy_outside_dead_band')
-    return _table(['source', 'side right', 'side right, severity ≥ .5', 'presence AUC',
-                   'healthy outside dead band'],
-                  [[kind, *(interval(found[c]) if c in found else '' for c in columns)]
-                   for kind, found in side.items()])
+    return table(['source', 'side right', 'side right, severity ≥ .5', 'presence AUC',
+                  'healthy outside dead band'],
+                 [[kind, *(interval(found[c]) if c in found else '' for c in columns)]
+                  for kind, found in side.items()])
 
 
 def interval(figure: dict[str, Any]) -> str:
@@ -140,7 +146,7 @@ def _curves(page: Page) -> bytes:
     reliability.plot([0, 1], [0, 1], ':', color='grey')
     reliability.plot([b['confidence'] for b in bins], [b['right'] for b in bins], 'o-')
     reliability.set(xlabel='stated confidence', ylabel='share right', xlim=(0, 1), ylim=(0, 1.02))
-    return _image(figure)
+    return image(figure)
 
 
 def _training(history: dict[str, list[float]]) -> bytes:
@@ -151,10 +157,11 @@ def _training(history: dict[str, list[float]]) -> bytes:
                       label=key)
         axis.set(xlabel='epoch', ylabel=name)
         axis.legend()
-    return _image(figure)
+    return image(figure)
 
 
-def _image(figure: Any) -> bytes:
+def image(figure: Any) -> bytes:
+    """A drawing as PNG; it is closed."""
     figure.tight_layout()
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png', dpi=100)
@@ -166,13 +173,15 @@ def _png(rgb: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode('.png', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1])
 
 
-def _figure(png: bytes, caption: str) -> str:
+def figure_html(png: bytes, caption: str) -> str:
+    """A PNG inside the page, with its caption."""
     data = base64.b64encode(png).decode()
     return f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">' \
            f'<figcaption>{escape(caption)}</figcaption></figure>'
 
 
-def _table(header: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """An HTML table; cells are escaped."""
     head = ''.join(f'<th>{escape(cell)}</th>' for cell in header)
     body = ''.join('<tr>' + ''.join(f'<td>{escape(cell)}</td>' for cell in row) + '</tr>'
                    for row in rows)

@@ -24,8 +24,11 @@ from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.side_classifier import CARD_FORMAT, LABELS, SideClassifier
 from training import antisymmetric, landmark_models, models, quantise
 from training.common import TrainingError, log, read_json, run_command, write_json, write_whole
-from training.config import Config, Phase, read_config
+from training.config import Config, Phase, read_config, read_fields
 from training.dataset import Dataset, answerable, load
+from training.scans.config import KIND as SCAN
+from training.scans.config import read_scan_config
+from training.scans.train import train_scans
 from training.tasks import TASKS, Row
 
 # Below this many validation people the calibration is called rough [own].
@@ -258,10 +261,21 @@ def main() -> int:
     parser.add_argument('--epochs', type=int, help='at most, per phase')
     parser.add_argument('--name', help="of the model, instead of the file's; the robot's "
                         'diagnostics say it')
-    given = parser.parse_args()
-    return run_command(lambda: train(
-        read_config(given.config, weights=given.weights, seed=given.seed, epochs=given.epochs,
-                    name=given.name), given.data, given.out))
+    parser.add_argument('--show-leak', action='store_true', help='scans: also what a split slice '
+                        'by slice would have claimed')
+    return run_command(lambda: _train_what_it_is(parser.parse_args()))
+
+
+def _train_what_it_is(given: argparse.Namespace) -> None:
+    instead = {'weights': given.weights, 'seed': given.seed, 'epochs': given.epochs,
+               'name': given.name}
+    if read_fields(given.config).get('kind') == SCAN:
+        train_scans(read_scan_config(given.config, **instead), given.data, given.out,
+                    show_leak=given.show_leak)
+    elif given.show_leak:
+        raise TrainingError('--show-leak is for configurations of kind scan')
+    else:
+        train(read_config(given.config, **instead), given.data, given.out)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What administrators see of Django's own admin: people and the audit log, and no patient.
+"""What administrators see of Django's own admin: people, scan models, the audit log; no patient.
 
 Nobody gets more here than a role: superusers and single permissions are not offered.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from clinic.cases.access import ADMINISTRATOR, ROLES, roles
-from clinic.cases.models import AuditEntry, note
+from clinic.cases.models import AuditEntry, ScanModelFile, note
+from training.scans.judge import ScanModel, ScanModelError
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -85,3 +87,59 @@ class AuditLog(ForAdministrators):
     list_filter = ('act',)
     search_fields = ('user', 'about')
     has_change_permission = has_add_permission = lambda self, request, obj=None: False
+
+
+@admin.register(ScanModelFile)
+class ScanModels(ForAdministrators):
+    """Which scan model judges; choosing an earlier one again is the way back."""
+
+    list_display = ('name', 'short', 'in_use', 'used_since', 'added', 'added_by', 'patients', 'auc')
+    actions = ('use_this',)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """By `python -m clinic.manage install_scan_model`, which checks it."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Nothing about a model is edited."""
+        return ('name', 'sha256', 'card', 'added', 'added_by', 'in_use', 'used_since')
+
+    @admin.display(description='sha256')
+    def short(self, model: ScanModelFile) -> str:
+        """Its beginning."""
+        return model.sha256[:8]
+
+    @admin.display(description=_('patients trained on'))
+    def patients(self, model: ScanModelFile) -> Any:
+        """By its card."""
+        return model.card.get('patients_trained_on', '–')
+
+    @admin.display(description=_('AUC by patient, test'))
+    def auc(self, model: ScanModelFile) -> str:
+        """By its card."""
+        return interval(model.card.get('figures', {}).get('auc'))
+
+    @admin.action(description=_('Judge scans by this model from now on'))
+    def use_this(self, request: HttpRequest, chosen: QuerySet[ScanModelFile]) -> None:
+        """Switch, or roll back."""
+        if not self._allowed(request) or len(chosen) != 1:
+            self.message_user(request, _('Choose exactly one model.'), messages.ERROR)
+            return
+        model = chosen[0]
+        try:
+            ScanModel(model.path)
+        except ScanModelError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        model.use()
+        note(request.user, f'uses scan model {model.sha256[:8]}')
+        self.message_user(request, _('Scans are judged by %(model)s from now on.') % {
+            'model': model})
+
+
+def interval(figure: Any) -> str:
+    """A figure of a card with its interval."""
+    if not isinstance(figure, dict) or figure.get('value') is None:
+        return '–'
+    low, high = figure.get('interval_95') or (None, None)
+    return f"{figure['value']:.2f}" + ('' if low is None else f' ({low:.2f}–{high:.2f})')

@@ -9,10 +9,10 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -120,6 +120,45 @@ class Opinion(models.Model):
 
     def __str__(self) -> str:
         return f'{self.label} for {self.case}'
+
+
+class ScanModelFile(models.Model):
+    """A scan model that is installed; at most one is in use. The file lies in `MODELS`.
+
+    card: what its exporter says of it: figures, on whom, meaning of the labels.
+    """
+
+    name = models.CharField(max_length=100)
+    sha256 = models.CharField(max_length=64, unique=True)
+    card = models.JSONField(default=dict)
+    added = models.DateTimeField(default=timezone.now)
+    added_by = models.CharField(max_length=150)
+    used_since = models.DateTimeField(null=True, blank=True, editable=False)
+    in_use = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        """The one in use first, then the newest."""
+
+        ordering = ('-in_use', '-added')
+        verbose_name = _('scan model')
+        verbose_name_plural = _('scan models')
+        constraints: ClassVar = [models.UniqueConstraint(
+            fields=['in_use'], condition=models.Q(in_use=True), name='one_scan_model_in_use')]
+
+    def __str__(self) -> str:
+        return f'{self.name} {self.sha256[:8]}'
+
+    @property
+    def path(self) -> Path:
+        """The .tflite file; its card lies beside it."""
+        return Path(settings.MODELS) / f'{self.sha256}.tflite'
+
+    def use(self) -> None:
+        """Judge scans by this one from now on; results keep the name of the one that gave them."""
+        with transaction.atomic():
+            type(self).objects.filter(in_use=True).update(in_use=False)
+            type(self).objects.filter(pk=self.pk).update(in_use=True, used_since=timezone.now())
+        self.refresh_from_db()
 
 
 class AuditEntry(models.Model):

@@ -1,4 +1,4 @@
-"""Files of one head scan → slices to look through, prepared as a scan model would see them.
+"""Files of one head scan → slices to look through, and what the model in use says of the patient.
 
 Runs in a process of its own. Files are read by `training.scans`; of their headers nothing but the
 window and the order of slices is passed on, and neither the files nor their names are kept.
@@ -14,17 +14,27 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
-from clinic.cases.models import Case
+from clinic.cases.models import Case, ScanModelFile
 from clinic.cases.pictures import UploadError, jpeg
-from training.scans.head import enough_brain, prepare_slice
-from training.scans.reading import MAX_SLICES, ScanError, Series, Slice, natural, read_files
+from training.scans.head import PreparedSlice, enough_brain, prepare_slice
+from training.scans.judge import REVIEW, ScanModel, ScanModelError, Verdict, heat, overlaid
+from training.scans.reading import (
+    MAX_SLICES,
+    UNKNOWN,
+    ScanError,
+    Series,
+    Slice,
+    natural,
+    read_files,
+)
 
 # (width, level) in Hounsfield units.
 PRESETS = {'brain': (80, 40), 'stroke': (40, 40), 'blood': (200, 80), 'bone': (2800, 600)}
-AS_IS, PREPARED = 'as-is', 'prepared'
+AS_IS, PREPARED, HEAT = 'as-is', 'prepared', 'heat'
 _ENDINGS = {'.dcm', '.dicom', '.ima', '.nii', '.gz', '.png', '.jpg', '.jpeg', '.zip'}
 _MAX_UNPACKED = 1 << 30
 _SHOWN_SIDE = 768
+_CARRIED = 5
 
 
 def in_order(files: list[UploadedFile]) -> list[tuple[str, UploadedFile]]:
@@ -50,25 +60,72 @@ def assess(case: Case, folder: Path) -> None:
     if len({series.patient_key for series in found if series.patient_key}) > 1:
         raise UploadError(_('These files are of several patients; send those of one.'))
     series = max(found, key=lambda one: len(one.slices))
-    shares = []
-    for number, one in enumerate(series.slices):
-        prepared = prepare_slice(one.channels)
-        shares.append(prepared.share if prepared else float('nan'))
-        if case.kept:
-            for name, picture in _views(one).items():
-                case.write(f'slice-{number}-{name}.jpg', jpeg(picture))
-            if prepared:
-                case.write(f'slice-{number}-{PREPARED}.jpg', jpeg(prepared.picture))
-        Case.objects.filter(pk=case.pk).update(
-            progress=min(99, 100 * number // len(series.slices)))
-    judged = enough_brain(shares)
+    prepared = [_read_slice(case, number, one, len(series.slices))
+                for number, one in enumerate(series.slices)]
+    judged = enough_brain([one.share if one else float('nan') for one in prepared])
     case.result = {
         'form': series.kind, 'window': series.window, 'count': len(series.slices),
-        'with_brain': sum(judged), 'first': _middle(judged),
-        'prepared': [number for number, share in enumerate(shares) if share == share],
+        'with_brain': sum(judged), 'first': _middle(judged), 'side': 'unknown',
+        'prepared': [number for number, one in enumerate(prepared) if one],
         'presets': _presets(series) if case.kept else [], 'series': len(found)}
+    _judge(case, {number: one for number, one in enumerate(prepared) if one and judged[number]})
     case.state, case.progress = Case.State.DONE, 100
     case.save()
+
+
+def _read_slice(case: Case, number: int, one: Slice, count: int) -> PreparedSlice | None:
+    prepared = prepare_slice(one.channels)
+    if case.kept:
+        for name, picture in _views(one).items():
+            case.write(f'slice-{number}-{name}.jpg', jpeg(picture))
+        if prepared:
+            case.write(f'slice-{number}-{PREPARED}.jpg', jpeg(prepared.picture))
+    Case.objects.filter(pk=case.pk).update(progress=min(70, 70 * number // count))
+    return prepared
+
+
+def _judge(case: Case, slices: dict[int, PreparedSlice]) -> None:
+    """What the model in use says of these slices, into the case; nothing where none is."""
+    installed = ScanModelFile.objects.filter(in_use=True).first()
+    if installed is None:
+        return
+    try:
+        model = ScanModel(installed.path)
+        looks = []
+        for done, one in enumerate(slices.values()):
+            looks.append(model.look(one.picture, one.inside))
+            Case.objects.filter(pk=case.pk).update(progress=70 + 29 * done // len(slices))
+    except ScanModelError as error:
+        raise UploadError(_('The scan model in use cannot be loaded: %(why)s') % {
+            'why': error}) from error
+    verdict = model.judge(looks, window_known=case.result['window'] != UNKNOWN)
+    case.given_by = {'scan': {'name': installed.name, 'sha256': installed.sha256}}
+    case.result['judged'] = _verdict(verdict, list(slices))
+    case.result['side'] = 'unknown' if verdict.answer == REVIEW else verdict.answer
+    if looks:
+        most = int((verdict.weights * verdict.scores).argmax())
+        case.result['first'] = list(slices)[most]
+    if case.kept and looks:
+        for number, look in zip(slices, looks, strict=True):
+            case.write(f'slice-{number}-{HEAT}.jpg', jpeg(overlaid(
+                slices[number].picture, slices[number].inside,
+                heat(look, slices[number].picture, slices[number].inside))))
+        case.result['presets'].append(HEAT)
+        case.result['heat'] = list(slices)
+
+
+def _verdict(verdict: Verdict, numbers: list[int]) -> dict[str, Any]:
+    """As JSON has it; slices that carried the answer with their scores, most first."""
+    carried = sorted((i for i in range(len(numbers)) if verdict.weights[i] > 0),
+                     key=lambda i: -verdict.weights[i] * verdict.scores[i])[:_CARRIED]
+    known = verdict.probability == verdict.probability
+    return {'answer': verdict.answer, 'leaning': verdict.leaning if known else None,
+            'probability': round(verdict.probability, 4) if known else None,
+            'confidence': round(verdict.confidence, 4) if known else None,
+            'distance': round(verdict.distance, 3) if known else None,
+            'reasons': list(verdict.reasons), 'limits': list(verdict.limits),
+            'carried': [{'slice': numbers[i], 'score': round(float(verdict.scores[i]), 3)}
+                        for i in carried]}
 
 
 def _middle(judged: list[bool]) -> int:

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from clinic.cases import faces, jobs, pictures, scans, sheet, videos, words
 from clinic.cases.access import CLINICIAN, EXPERT, case_of, only, own_case, visible_cases
 from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, OpinionForm, ScanForm, VideoForm
-from clinic.cases.models import Case, Opinion, note
+from clinic.cases.models import Case, Opinion, ScanModelFile, note
 
 # What may be fetched of a case.
 _FILES = re.compile(r'annotated\.jpg|slice-\d{1,4}-[a-z-]{1,12}\.jpg')
@@ -96,7 +96,7 @@ def guided(request: HttpRequest) -> HttpResponse:
 @only(CLINICIAN, EXPERT)
 @require_http_methods(['GET', 'POST'])
 def scan(request: HttpRequest) -> HttpResponse:
-    """Look through a head scan."""
+    """Look through a head scan, and have it judged where a model is installed."""
     return _long_work(request, ScanForm, 'cases/scan.html', Case.Kind.SCAN, lambda given: (
         {}, scans.in_order(given['files'])))
 
@@ -124,7 +124,9 @@ def _long_work(request: HttpRequest, form_class: type[ConsentForm], template: st
             jobs.start(case, files)
             note(request.user, f'{kind} check', case)
             return redirect('case', case.id)
-    return render(request, template, {'form': form, 'exercises': _guided_plan()},
+    return render(request, template, {'form': form, 'exercises': _guided_plan(),
+                                      'scan_model': ScanModelFile.objects.filter(
+                                          in_use=True).first()},
                   status=400 if form.is_bound else 200)
 
 
@@ -158,8 +160,9 @@ def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
     shown: dict[str, Any] = {'case': case, 'picture_once': picture_once,
                              'emergency': words.emergency(), 'disclaimer': words.disclaimer()}
     if case.state == Case.State.DONE and case.kind == Case.Kind.SCAN:
-        shown.update(side=words.NO_SCAN_MODEL, tone='unknown', advice=words.scan_advice(),
-                     facts=words.scan_facts(case.result), reasons=[], probabilities=[],
+        shown.update(side=words.scan_answer(case.result), tone=_SCAN_TONES[case.result['side']],
+                     advice=words.scan_advice(case.result), facts=words.scan_facts(case.result),
+                     reasons=words.scan_reasons(case.result), probabilities=[],
                      presets=words.presets(case.result))
         if shown['presets']:
             shown['first_slice'] = f"slice-{case.result['first']}-{case.result['presets'][0]}.jpg"
@@ -171,6 +174,9 @@ def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
             probabilities=words.probabilities(figures),
             movements=words.movements(figures.get('movements', [])))
     return shown
+
+
+_SCAN_TONES = {'unknown': 'unknown', 'normal': 'none', 'stroke': 'severe'}
 
 
 def _tone(figures: dict[str, Any]) -> str:
@@ -243,8 +249,14 @@ def _sheet(case: Case) -> sheet.Sheet:
         subtitle=' · '.join(filter(None, (when, case.patient_key, given_by))),
         emergency=shown['emergency'], answer=shown['side'], advice=shown['advice'],
         facts=[*shown['facts'], *shown['probabilities']], notes=shown['reasons'],
-        footer=shown['disclaimer'], picture=case.read('annotated.jpg') or case.read(
-            f"slice-{case.result.get('first', 0)}-{scans.PREPARED}.jpg"))
+        footer=shown['disclaimer'], picture=_picture(case))
+
+
+def _picture(case: Case) -> bytes | None:
+    """The one picture of a printed case; a scan's is the slice that carried its answer."""
+    first = f"slice-{case.result.get('first', 0)}"
+    names = ('annotated.jpg', f'{first}-{scans.HEAT}.jpg', f'{first}-{scans.PREPARED}.jpg')
+    return next((data for name in names if (data := case.read(name))), None)
 
 
 @only(CLINICIAN, EXPERT)

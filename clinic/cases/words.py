@@ -56,11 +56,41 @@ def labels(kind: str) -> list[tuple[str, str]]:
 NO_SCAN_MODEL = gettext_lazy('No scan model is installed: stroke or normal is not judged here')
 
 
-def scan_advice() -> str:
-    """What the page can and cannot do with a scan."""
-    return _('The slices can be looked through. No scan model is shipped, because '
-             'none could be trained on licensed patients; docs/clinic.md says what a model must '
-             'be like and how to train one.')
+def scan_answer(result: Mapping[str, Any]) -> str:
+    """The model's answer in one line."""
+    judged = result.get('judged')
+    if judged is None:
+        return str(NO_SCAN_MODEL)
+    return {'stroke': _('The model sees signs of a stroke'),
+            'normal': _('The model sees no sign of a stroke'),
+            'review': _('Flagged for review: the model gives no answer')}[judged['answer']]
+
+
+def scan_advice(result: Mapping[str, Any]) -> str:
+    """What to do with that."""
+    judged = result.get('judged')
+    if judged is None:
+        return _('The slices can be looked through. No scan model is shipped, because '
+                 'none could be trained on licensed patients; docs/clinic.md says what a model '
+                 'must be like and how to train one.')
+    return {'stroke': _('A radiologist must look at this scan at once. The red places are where '
+                        'the model looked, not the outline of a lesion.'),
+            'normal': _('A model misses strokes, early ones above all: this rules nothing out. A '
+                        'radiologist reads the scan.'),
+            'review': _('A radiologist must look at this scan; what the model leans to is not '
+                        'shown as an answer.')}[judged['answer']]
+
+
+def scan_reasons(result: Mapping[str, Any]) -> list[str]:
+    """Why it is flagged, or what trust in the answer lacks."""
+    judged = result.get('judged') or {'reasons': [], 'limits': []}
+    told = {
+        'low_confidence': _('The model is not sure enough.'),
+        'unlike_training': _('The pictures are unlike those the model was trained on: another '
+                             'device, window or kind of picture.'),
+        'no_brain': _('No slice shows enough brain.'),
+        'window_unknown': _('Ready-made pictures: their window is unknown.')}
+    return [told[code] for code in (*judged['reasons'], *judged['limits'])]
 
 
 def scan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -70,14 +100,27 @@ def scan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         window = _('unknown: ready-made pictures')
     return [(_('Form'), {'dicom': 'DICOM', 'nifti': 'NIfTI'}.get(result['form'], _('pictures'))),
             (_('Window'), window), (_('Slices'), str(result['count'])),
-            (_('With enough brain to judge'), str(result['with_brain']))]
+            (_('With enough brain to judge'), str(result['with_brain'])),
+            *_judged_facts(result.get('judged'))]
+
+
+def _judged_facts(judged: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if judged is None or judged['probability'] is None:
+        return []
+    carried = ', '.join(str(one['slice'] + 1) for one in judged['carried'])
+    return [(_('Probability of a stroke'), _percent(judged['probability'])),
+            (_('Confidence'), _percent(judged['confidence'])),
+            (_('Slices that carried the answer'), carried or '–'),
+            (_('Distance from the training patients (known up to 1)'),
+             f"{judged['distance']:.2f}")]
 
 
 def presets(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Windows to choose from: code and words."""
     named = {'brain': _('Brain (W 80 L 40)'), 'stroke': _('Stroke (W 40 L 40)'),
              'blood': _('Blood (W 200 L 80)'), 'bone': _('Bone (W 2800 L 600)'),
-             'as-is': _('As it came'), 'prepared': _('Prepared: head cut out, straightened')}
+             'as-is': _('As it came'), 'prepared': _('Prepared: head cut out, straightened'),
+             'heat': _('Where the model looked')}
     return [(code, named[code]) for code in result['presets']]
 
 

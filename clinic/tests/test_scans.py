@@ -1,17 +1,24 @@
 """Head scans are read whatever their form; what cannot be read is refused in one line; no name in a
 file reaches the disk. The patients are PHANTOMS."""
 
+import hashlib
 import io
+import json
 import zipfile
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pydicom
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 
 from clinic.cases import scans
-from clinic.cases.models import Case
+from clinic.cases.models import AuditEntry, Case, Opinion, ScanModelFile
 from clinic.cases.pictures import UploadError
 from training.scans.phantom import draw_patient
+from training.scans.sources import Patients, read_source
 from training.scans.writing import write_patient
 
 
@@ -129,3 +136,120 @@ def test_a_dicom_file_that_claims_hostile_lengths_is_refused(read, phantoms):
     data[at + 8:at + 12] = b'\xfe\xff\xff\x7f'
     with pytest.raises(UploadError):
         read({'x.dcm': bytes(data[:at + 2000])})
+
+
+TOY = Path(__file__).parent / 'data' / 'toy.tflite'
+
+
+@pytest.fixture
+def model(people):
+    """The toy model, installed and in use."""
+    call_command('install_scan_model', str(TOY), stdout=io.StringIO())
+    yield ScanModelFile.objects.get()
+    for installed in ScanModelFile.objects.all():
+        installed.path.unlink(missing_ok=True)
+        installed.path.with_suffix('.json').unlink(missing_ok=True)
+        installed.delete()
+
+
+@pytest.fixture(scope='module')
+def bleeding(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('bleeding')
+    patient = draw_patient(8, stroke=True, kind='haemorrhage', size=24.0, contrast=35.0, slices=19)
+    write_patient(folder, 'p', patient, 'png')
+    return folder
+
+
+def test_a_scan_is_judged_by_the_model_in_use_and_says_which(browse, read, bleeding, model):
+    case = read(files(bleeding))
+    judged = case.result['judged']
+    assert judged['answer'] in ('stroke', 'normal', 'review')
+    assert judged['probability'] > 0.5
+    assert case.given_by['scan']['sha256'] == model.sha256
+    assert {one['slice'] for one in judged['carried']} <= set(case.result['heat'])
+    client = browse('clinician')
+    page = client.get(f'/cases/{case.id}/').content.decode()
+    for words in ('Probability of a stroke', 'Slices that carried the answer', model.sha256[:8],
+                  'their window is unknown', 'is an emergency', 'not a diagnosis'):
+        assert words in page, words
+    heat = client.get(f"/cases/{case.id}/file/slice-{case.result['first']}-heat.jpg")
+    assert heat.content.startswith(b'\xff\xd8\xff')
+    assert client.get(f'/cases/{case.id}/report.pdf').content.startswith(b'%PDF')
+    assert 'Judged by the model' in client.get('/scan/').content.decode()
+
+
+def test_what_the_model_leans_to_is_no_answer_when_it_is_flagged(browse, read, bleeding, model):
+    card = json.loads(model.path.with_suffix('.json').read_text())
+    model.path.with_suffix('.json').write_text(json.dumps({**card, 'features_threshold': 1e-6}))
+    case = read(files(bleeding))
+    assert (case.result['side'], case.result['judged']['answer']) == ('unknown', 'review')
+    page = browse('clinician').get(f'/cases/{case.id}/').content.decode()
+    assert 'Flagged for review' in page
+    assert 'unlike those the model was trained on' in page
+    assert 'sees signs' not in page
+
+
+def test_a_scan_without_brain_is_flagged(read, model):
+    grey = np.full((64, 64, 3), 90, np.uint8)
+    case = read({'a.png': cv2.imencode('.png', grey)[1].tobytes()})
+    assert case.result['judged']['reasons'] == ['no_brain']
+    assert case.result['judged']['probability'] is None
+
+
+def test_a_model_whose_file_is_gone_is_told_in_one_line(read, phantoms, model):
+    model.path.unlink()
+    with pytest.raises(UploadError, match='cannot be loaded'):
+        read(files(phantoms / 'png'))
+
+
+@pytest.mark.parametrize('role', ['clinician', 'expert', 'nobody'])
+def test_models_are_for_administrators(browse, model, role):
+    assert browse(role).get('/people/cases/scanmodelfile/').status_code != 200
+
+
+def test_an_administrator_switches_and_goes_back(browse, model, tmp_path):
+    content, card = TOY.read_bytes(), json.loads(TOY.with_suffix('.json').read_text())
+    second = content + b'\0\0\0\0'  # the same model under another checksum
+    (tmp_path / 'm.tflite').write_bytes(second)
+    (tmp_path / 'm.json').write_text(json.dumps(
+        {**card, 'sha256': hashlib.sha256(second).hexdigest(), 'name': 'second'}))
+    call_command('install_scan_model', str(tmp_path / 'm.tflite'), stdout=io.StringIO())
+    other = ScanModelFile.objects.get(name='second')
+    assert not other.in_use
+    client = browse('administrator')
+    listed = client.get('/people/cases/scanmodelfile/').content.decode()
+    assert card['name'] in listed
+    assert 'second' in listed
+    for chosen in (other, model):
+        client.post('/people/cases/scanmodelfile/', {
+            'action': 'use_this', '_selected_action': [chosen.pk]})
+        assert ScanModelFile.objects.get(in_use=True).pk == chosen.pk
+        assert AuditEntry.objects.first().act == f'uses scan model {chosen.sha256[:8]}'
+    client.post('/people/cases/scanmodelfile/', {
+        'action': 'use_this', '_selected_action': [model.pk, other.pk]})
+    assert ScanModelFile.objects.get(in_use=True).pk == model.pk
+    assert client.post(f'/people/cases/scanmodelfile/{model.pk}/delete/').status_code == 403
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    ({'sha256': '0' * 64}, 'do not belong together'), ({'format': 'x'}, 'not of format')])
+def test_a_model_that_does_not_fit_its_card_is_not_installed(people, tmp_path, change, words):
+    (tmp_path / 'm.tflite').write_bytes(TOY.read_bytes())
+    card = json.loads(TOY.with_suffix('.json').read_text())
+    (tmp_path / 'm.json').write_text(json.dumps({**card, **change}))
+    with pytest.raises(CommandError, match=words):
+        call_command('install_scan_model', str(tmp_path / 'm.tflite'))
+    assert not ScanModelFile.objects.exists()
+
+
+def test_confirmed_scans_come_out_as_prepare_reads_them(browse, read, bleeding, people, tmp_path):
+    case = read(files(bleeding))
+    browse('clinician').post(f'/cases/{case.id}/opinion/', {'label': 'stroke'})
+    opinion = Opinion.objects.get(case=case)
+    browse('expert').post(f'/queue/{opinion.pk}/', {'label': 'stroke'})
+    call_command('export_feedback', str(tmp_path / 'out'), '--kind', 'scan', stdout=io.StringIO())
+    scans_found, refused = read_source(tmp_path / 'out', Patients())
+    assert not refused
+    found, = scans_found
+    assert (found.label, len(found.files)) == ('stroke', 19)
+    assert str(case.id) in found.patient

@@ -14,7 +14,7 @@ from stroke_side_monitor.perception.tflite import ModelError
 from training import antisymmetric, config, evaluate, export, models, predictors
 from training import dataset as datasets
 from training.common import TrainingError
-from training.figures import with_interval
+from training.intervals import with_interval
 from training.tasks import TASKS
 from training.train import train
 

@@ -13,16 +13,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clinic.cases.models import Case, Opinion, note
+from clinic.cases.scans import AS_IS
 
 
 class Command(BaseCommand):
     """See the module."""
 
-    help = 'Write confirmed face pictures and labels.csv into a new folder.'
+    help = 'Write confirmed pictures and labels.csv into a new folder.'
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where to."""
         parser.add_argument('folder', type=Path)
+        parser.add_argument('--kind', choices=(Case.Kind.FACE.value, Case.Kind.SCAN.value),
+                            default=Case.Kind.FACE.value)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Write the folder."""
@@ -30,19 +33,39 @@ class Command(BaseCommand):
         if folder.exists() and any(folder.iterdir()):
             raise CommandError(f'{folder} is not empty; name a new folder')
         folder.mkdir(parents=True, exist_ok=True)
+        kind = options['kind']
         # The newest word on a case counts.
         labels = {opinion.case: opinion.confirmed for opinion in Opinion.objects.filter(
-            state=Opinion.State.CONFIRMED, case__kept=True, case__kind=Case.Kind.FACE,
+            state=Opinion.State.CONFIRMED, case__kept=True, case__kind=kind,
         ).select_related('case').order_by('confirmed_at')}
+        write = _face if kind == Case.Kind.FACE else _slices
         with (folder / 'labels.csv').open('w', newline='') as file:
             rows = csv.writer(file)
             rows.writerow(('filename', 'label', 'subject'))
             for case, label in labels.items():
-                picture = case.read('picture.jpg')
-                if picture is None:
-                    raise CommandError(f'the picture of case {case.id} is missing')
-                (folder / f'{case.id}.jpg').write_bytes(picture)
-                rows.writerow((f'{case.id}.jpg', label,
+                rows.writerow((write(case, folder), label,
                                f'{case.owner_id}-{case.patient_key or case.id}'))
                 note('command line', 'exported', case)
         self.stdout.write(f'{len(labels)} confirmed cases in {folder}')
+
+
+def _face(case: Case, folder: Path) -> str:
+    (folder / f'{case.id}.jpg').write_bytes(_kept(case, 'picture.jpg'))
+    return f'{case.id}.jpg'
+
+
+def _slices(case: Case, folder: Path) -> str:
+    """All slices, in the brain's window, or as they came."""
+    preset = AS_IS if AS_IS in case.result['presets'] else 'brain'
+    (folder / str(case.id)).mkdir()
+    for number in range(case.result['count']):
+        (folder / str(case.id) / f'{number:04d}.jpg').write_bytes(
+            _kept(case, f'slice-{number}-{preset}.jpg'))
+    return str(case.id)
+
+
+def _kept(case: Case, name: str) -> bytes:
+    data = case.read(name)
+    if data is None:
+        raise CommandError(f'{name} of case {case.id} is missing')
+    return data

@@ -3,10 +3,11 @@
 (() => {
   const [viewer, slice, number, preset, which, missing] =
     ['viewer', 'slice', 'number', 'preset', 'which', 'missing'].map((id) => document.getElementById(id));
-  const prepared = new Set(viewer.dataset.prepared.split(','));
+  const some = { prepared: viewer.dataset.prepared, heat: viewer.dataset.heat };
   const show = () => {
     const index = String(number.value - 1);
-    const there = preset.value !== 'prepared' || prepared.has(index);
+    const of = some[preset.value];
+    const there = of === undefined || of.split(',').includes(index);
     missing.hidden = there; slice.hidden = !there;
     which.value = number.value;
     slice.alt = slice.alt.replace(/\d+$/, number.value);
