@@ -85,7 +85,7 @@ def test_the_chain_learns_what_is_drawn_and_says_on_whom(run, exported):
     assert card['figures']['split'] == 'test'
     assert card['licence'] == 'phantoms only'
     page = (exported / 'report/report.html').read_text()
-    for words in ('always "normal"', 'flagged for review', 'slice by slice would have claimed',
+    for words in ('always &quot;normal&quot;', 'flagged for review', 'slice by slice would have claimed',
                   'no evidence about patients'):
         assert words in page
     assert not (run / 'features').exists()
@@ -248,24 +248,25 @@ def test_a_configuration_that_cannot_be_is_refused(tmp_path, text, words):
 
 
 def test_bags_are_learnt_though_most_slices_show_nothing():
-    """One slice of ten carries the label: 'top' learns it on other patients, every slice cannot."""
+    """One slice of twenty carries the label: 'top' learns it on other patients, 'mean' hardly."""
     rng = np.random.default_rng(1)
 
     def patient(stroke):
-        values = rng.normal(size=(1, 10, 6)).astype(np.float32)
+        values = rng.normal(size=(1, 20, 4)).astype(np.float32)
         if stroke:
-            values[0, rng.integers(10), 0] += 4
+            values[0, rng.integers(20), 0] += 5
         return Bag(values, stroke)
 
-    bags, held = ([patient(i % 2 == 0) for i in range(n)] for n in (80, 60))
-    config = ScanConfig('x', 'scan', hidden=0, dropout=0.0, l2=0.01, top_share=0.1)
+    bags, held = ([patient(i % 2 == 0) for i in range(n)] for n in (120, 100))
+    config = ScanConfig('x', 'scan', hidden=0, dropout=0.0, l2=0.01, top_share=0.05)
     found = {}
     for pooling in ('top', 'mean'):
         mine = replace(config, pooling=pooling)
-        head, _ = fit_head(bags[:60], bags[60:], mine, epochs=80, seed=1)
+        head, _ = fit_head(bags[:100], bags[100:], mine, epochs=80, seed=1)
         said = patient_logits(head, held, mine) > 0
         found[pooling] = np.mean(said == [bag.stroke for bag in held])
-    assert found['top'] > found['mean'] + 0.1
+    assert found['top'] > 0.9
+    assert found['mean'] < 0.8
 
 
 def test_components_are_white_and_strangers_are_far():
