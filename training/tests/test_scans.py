@@ -85,8 +85,8 @@ def test_the_chain_learns_what_is_drawn_and_says_on_whom(run, exported):
     assert card['figures']['split'] == 'test'
     assert card['licence'] == 'phantoms only'
     page = (exported / 'report/report.html').read_text()
-    for words in ('always &quot;normal&quot;', 'flagged for review', 'slice by slice would have claimed',
-                  'no evidence about patients'):
+    for words in ('always &quot;normal&quot;', 'flagged for review',
+                  'slice by slice would have claimed', 'no evidence about patients'):
         assert words in page
     assert not (run / 'features').exists()
 
