@@ -30,11 +30,13 @@ def write_patients(out: Path, patients: int, *, form: str, scanner: str, seed: i
     Raises:
         TrainingError: `out` holds what this did not write.
     """
-    rows = []
+    rows: list[dict[str, str]] = []
+    strokes = 0
     with appearing_folder(out, MADE_BY) as folder:
         for number in tqdm(range(patients), desc='phantoms', unit='patient'):
             stroke = int((number + 1) * stroke_share) > int(number * stroke_share)
-            kind = kinds[number % len(kinds)] if kinds and stroke else None
+            kind = kinds[strokes % len(kinds)] if kinds and stroke else None
+            strokes += stroke
             drawn = draw_patient(seed * 100_003 + number, stroke=stroke, scanner=scanner,
                                  kind=kind)
             name = f'phantom_{scanner}{seed}_{number:04d}'

@@ -29,6 +29,7 @@ FORMAT = 'stroke-scan-model-2'
 NORMAL, STROKE, REVIEW = 'normal', 'stroke', 'review'
 LOW_CONFIDENCE, UNLIKE_TRAINING = 'low_confidence', 'unlike_training'
 NO_BRAIN, WINDOW_UNKNOWN = 'no_brain', 'window_unknown'
+_FULL_RED = 2.0
 _NEEDED = ('name', 'sha256', 'preprocessing', 'measurements', 'pooling', 'top_share',
            'calibration', 'threshold', 'features_threshold')
 
@@ -206,9 +207,12 @@ def heat(look: Look, picture: NDArray[np.uint8], inside: NDArray[np.bool_]
 
 def overlaid(picture: NDArray[np.uint8], inside: NDArray[np.bool_], seen: NDArray[np.float32]
              ) -> NDArray[np.uint8]:
-    """A prepared slice with its heat map in red over what the skull encloses; RGB uint8."""
-    top = float(seen[inside].max()) if inside.any() else 0.0
-    strength = np.clip(seen / top, 0, 1) * inside if top > 0 else np.zeros_like(seen)
+    """A prepared slice with its heat map in red over what the skull encloses; RGB uint8.
+
+    Weak evidence stays pale: full red is what adds `_FULL_RED` to the logit, or the most there is.
+    """
+    top = max(float(seen[inside].max()), _FULL_RED) if inside.any() else _FULL_RED
+    strength = np.clip(seen / top, 0, 1) * inside
     share = (0.55 * strength)[..., None]
     grey = picture[..., :1].astype(np.float32)
     return np.rint(grey * (1 - share) + np.array([255, 40, 0]) * share).astype(np.uint8)
