@@ -71,6 +71,40 @@ def _maker(folder: Path) -> str:
         return ''
 
 
+def claim(folder: Path, made_by: str) -> None:
+    """Make a working folder, or take up one's own from an interrupted run.
+
+    Raises:
+        TrainingError: it holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and _maker(folder) != made_by:
+        raise TrainingError(f'{folder} holds something else than an interrupted run of {made_by}: '
+                            'move it away, or choose another --out')
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MADE_BY).write_text(f'{made_by}\n')
+
+
+def check_own_card(path: Path, formats: Sequence[str]) -> None:
+    """See that writing a model takes the place of a model only.
+
+    Args:
+        path: the .tflite to be written, its card beside it. formats: of cards that count as ours.
+
+    Raises:
+        TrainingError: there is a file of that name without such a card.
+    """
+    card = path.with_suffix('.json')
+    if not path.exists() and not card.exists():
+        return
+    try:
+        found = json.loads(card.read_text()).get('format')
+    except (OSError, ValueError, AttributeError):
+        found = None
+    if found not in formats:
+        raise TrainingError(f'{path} or {card.name} is there and is no model with its card: choose '
+                            'another folder')
+
+
 @contextmanager
 def appearing_folder(path: Path, made_by: str) -> Iterator[Path]:
     """A hidden folder that takes `path`'s name when the block ends well.

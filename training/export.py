@@ -16,10 +16,18 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from stroke_side_monitor.perception.side_classifier import SideClassifier
+from stroke_side_monitor.perception.side_classifier import CARD_FORMAT, SideClassifier
 from stroke_side_monitor.perception.tflite import ModelError
 from training.antisymmetric import float_scores
-from training.common import TrainingError, log, read_json, run_command, write_json, write_whole
+from training.common import (
+    TrainingError,
+    check_own_card,
+    log,
+    read_json,
+    run_command,
+    write_json,
+    write_whole,
+)
 from training.dataset import Dataset, answerable, load
 from training.predictors import Network, Run, answers, open_run
 from training.scans.dataset import is_scan_dataset
@@ -30,6 +38,7 @@ from training.tasks import Row
 # robot uses them; inside it they decide nothing.
 LEAST_CORRELATION, LEAST_SIGN_AGREEMENT, LARGEST_ACCURACY_LOSS = 0.97, 0.98, 0.02
 _PICTURES = 600
+NETWORK_FORMAT = 'stroke-side-network-1'
 
 
 def export(folder: Path, data: Path, out: Path, about: Path | None) -> None:
@@ -42,6 +51,8 @@ def export(folder: Path, data: Path, out: Path, about: Path | None) -> None:
         TrainingError: not evaluated, or int8 strays too far from float.
     """
     run = open_run(folder)
+    name = 'side_classifier' if run.kind == 'antisymmetric' else run.name
+    check_own_card(out / f'{name}.tflite', (CARD_FORMAT, NETWORK_FORMAT))
     figures = read_json(folder / 'evaluation.json', 'evaluate')
     dataset = load(data)
     rows, labels = answerable(dataset.split('test'), run.task)
@@ -55,7 +66,6 @@ def export(folder: Path, data: Path, out: Path, about: Path | None) -> None:
             'data': {**dataset.manifest, 'pictures_trained_on': run.about['pictures_trained_on']},
             **provenance(about)}
     out.mkdir(parents=True, exist_ok=True)
-    name = 'side_classifier' if run.kind == 'antisymmetric' else run.name
     write_whole(out / f'{name}.tflite', content)
     write_json(out / f'{name}.json', card)
     _try(run, out / f'{name}.tflite')
@@ -125,7 +135,7 @@ def check_parity(found: dict[str, Any]) -> None:
 def _core(run: Run, content: bytes) -> dict[str, Any]:
     if run.kind == 'antisymmetric':
         return dict(read_json(run.folder / 'model.json', 'train'))
-    return {'format': 'stroke-side-network-1', 'name': run.name,
+    return {'format': NETWORK_FORMAT, 'name': run.name,
             'sha256': hashlib.sha256(content).hexdigest(), 'labels': list(run.task.classes),
             'label_frame': 'patient', 'crop_version': run.about['dataset']['crop_version'],
             'input': {'size': [224, 224], 'channels': 'RGB', 'scaling': 'uint8, 0 to 255'}}

@@ -32,6 +32,7 @@ from training.common import (
     TrainingError,
     appearing_folder,
     check_replaceable,
+    claim,
     log,
     run_command,
     write_json,
@@ -71,6 +72,7 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     check_replaceable(out, MADE_BY, folders)
     items, rejected = _read_all(folders, label_frame)
     work = out.with_name(f'.{out.name}.work')
+    claim(work, MADE_BY)
     prepared = list(_look_at_all(items, work, rejected, fps))
     prepared = _without_duplicates(prepared, rejected)
     if not prepared:
@@ -125,7 +127,6 @@ def _read_all(folders: list[Path], label_frame: str | None) -> tuple[list[Item],
 
 def _look_at_all(items: list[Item], work: Path, rejected: list[Rejection], fps: float
                  ) -> Iterator[Prepared]:
-    work.mkdir(parents=True, exist_ok=True)
     mesh = FaceMesh(tracking=False, max_faces=2)
     for item in tqdm(items, desc='faces', unit='file'):
         for original, rgb in _pictures(item, fps, rejected):

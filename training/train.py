@@ -76,6 +76,8 @@ def _same_as_before(config: Config, data: Path, out: Path) -> None:
             raise TrainingError(f'{out} holds an unfinished run of another configuration or '
                                 'dataset; give another folder or delete it')
         log.info('going on with the unfinished run in %s', out)
+    elif any(out.iterdir()):
+        raise TrainingError(f'{out} holds something else than a run; give another folder')
     write_json(started, mine)
 
 

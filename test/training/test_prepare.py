@@ -10,7 +10,7 @@ import pytest
 
 from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.face_mesh import FaceMesh
-from training.common import TrainingError, appearing_folder
+from training.common import TrainingError, appearing_folder, check_own_card
 from training.prepare import prepare
 from training.splits import split_of
 
@@ -232,3 +232,29 @@ def test_class_folders_without_a_usable_picture_are_refused_in_one_line(tmp_path
     with pytest.raises(TrainingError, match=why):
         prepare([tmp_path / 'pictures'], tmp_path / 'out', label_frame='patient', fps=3.0)
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_working_folder_of_somebody_else_is_left_alone(labelled, tmp_path):
+    folder, rows = labelled
+    write(folder, rows)
+    work = tmp_path / '.out.work'
+    work.mkdir()
+    (work / 'thesis.txt').write_text('mine')
+    with pytest.raises(TrainingError, match='something else than an interrupted run'):
+        run(folder, tmp_path / 'out')
+    assert (work / 'thesis.txt').read_text() == 'mine'
+
+
+def test_a_model_takes_the_place_of_a_model_only(tmp_path):
+    target = tmp_path / 'side_classifier.tflite'
+    check_own_card(target, ('ours',))  # nothing there
+    target.with_suffix('.json').write_text(json.dumps({'format': 'ours'}))
+    target.write_bytes(b'model')
+    check_own_card(target, ('ours',))
+    for content in ('{"format": "theirs"}', '[]', 'no json'):
+        target.with_suffix('.json').write_text(content)
+        with pytest.raises(TrainingError, match='no model with its card'):
+            check_own_card(target, ('ours',))
+    target.with_suffix('.json').unlink()
+    with pytest.raises(TrainingError, match='no model with its card'):
+        check_own_card(target, ('ours',))

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.common import log, read_json, write_json, write_whole
-from training.scans.judge import open_model
+from training.common import check_own_card, log, read_json, write_json, write_whole
+from training.scans.judge import FORMAT, open_model
 
 FILE = 'scan_model'
 
@@ -19,8 +19,9 @@ def export_scans(folder: Path, out: Path, provenance: Mapping[str, Any]) -> None
     """Write out/scan_model.tflite and .json.
 
     Raises:
-        TrainingError: not evaluated, or not usable.
+        TrainingError: not evaluated, not usable, or `out` holds other files of those names.
     """
+    check_own_card(out / f'{FILE}.tflite', (FORMAT,))
     figures = read_json(folder / 'evaluation.json', 'evaluate')
     about = read_json(folder / 'run.json', 'train')
     model = open_model(folder)
