@@ -27,6 +27,7 @@ urlpatterns = [
     path('cases/<uuid:case_id>/state', views.case_state, name='case_state'),
     path('cases/<uuid:case_id>/report.pdf', views.case_pdf, name='case_pdf'),
     path('cases/<uuid:case_id>/report.html', views.case_html, name='case_html'),
+    path('cases/<uuid:case_id>/fhir.json', views.case_fhir, name='case_fhir'),
     path('cases/<uuid:case_id>/delete/', views.delete, name='delete'),
     path('cases/<uuid:case_id>/opinion/', views.give_opinion, name='opinion'),
     path('queue/', views.queue, name='queue'),

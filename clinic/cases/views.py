@@ -22,7 +22,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from clinic.cases import faces, jobs, pictures, scans, sheet, videos, words
+from clinic.cases import exchange, faces, jobs, pictures, scans, sheet, videos, words
 from clinic.cases.access import CLINICIAN, EXPERT, case_of, only, own_case, visible_cases
 from clinic.cases.forms import ConsentForm, FaceForm, GuidedForm, OpinionForm, ScanForm, VideoForm
 from clinic.cases.models import Case, Opinion, ScanModelFile, note
@@ -223,6 +223,14 @@ def case_html(request: HttpRequest, case_id: Any) -> HttpResponse:
     data = found.read('report.html') or render_to_string(
         'cases/sheet.html', {'sheet': printed, 'picture': picture}).encode()
     return _download(request, found, data, 'text/html; charset=utf-8', 'html')
+
+
+@only(CLINICIAN, EXPERT)
+@require_GET
+def case_fhir(request: HttpRequest, case_id: Any) -> HttpResponse:
+    """The case as a FHIR R4 Bundle."""
+    found = _done(request, case_id)
+    return _download(request, found, exchange.fhir(found), 'application/fhir+json', 'fhir.json')
 
 
 def _done(request: HttpRequest, case_id: Any) -> Case:

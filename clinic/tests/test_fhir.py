@@ -1,10 +1,11 @@
-"""`report --fhir` writes what FHIR R4 asks for, as fhir.resources checks it."""
+"""`report --fhir` and the page give what FHIR R4 asks for, as fhir.resources checks it."""
 
 import json
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from clinic.cases.models import Case
 from stroke_side_monitor.patient_files.session_record import SessionRecorder
 from stroke_side_monitor.report import main
 
@@ -57,3 +58,47 @@ def test_what_is_not_known_is_no_number(exported):
     assert 'valueQuantity' not in index
     assert index['dataAbsentReason']['coding'][0]['code'] == 'unknown'
     assert observation(text, 'Weaker side of the face')['valueString'] == 'not determined'
+
+
+FACE = {'side': 'left', 'confidence': 0.9, 'symmetry_index': 70.0, 'grade': 'mild',
+        'basis': 'static', 'mouth_severity': 'mild', 'eye_severity': 'none',
+        'pattern': 'unknown', 'reasons': [], 'p_left': 0.9, 'p_none': 0.1, 'p_right': 0.0}
+SCAN = {'form': 'dicom', 'window': 'x', 'count': 30, 'with_brain': 21, 'first': 3,
+        'side': 'unknown', 'prepared': [], 'presets': [], 'series': 1}
+JUDGED = {'answer': 'review', 'leaning': 'stroke', 'probability': 0.62, 'confidence': 0.62,
+          'distance': 1.2, 'reasons': ['unlike_training'], 'limits': [], 'carried': []}
+
+
+def fetched(browse, people, kind, result, **more):
+    case = Case.objects.create(owner=people['clinician'], kind=kind, state='done', kept=True,
+                               patient_key='p-7', result=result, **more)
+    client = browse('clinician')
+    client.post('/language/setlang/', {'language': 'de', 'next': '/'})
+    answer = client.get(f'/cases/{case.id}/fhir.json')
+    case.delete()
+    assert answer['Content-Type'] == 'application/fhir+json'
+    return answer.content.decode()
+
+
+def test_a_face_case_is_a_valid_report_in_english(browse, people):
+    text = fetched(browse, people, 'face', FACE)
+    Bundle.model_validate_json(text)
+    assert observation(text, 'Weaker side of the face')['valueString'] == 'left'
+    report = observation(text, 'Facial asymmetry, measured by camera')
+    assert report['subject'] == {'identifier': {'value': 'p-7'}}
+    assert 'looks weaker' in report['conclusion']
+    assert 'not a diagnosis' in report['conclusion']
+
+
+@pytest.mark.parametrize(('judged', 'answer'), [(JUDGED, 'review'), (None, None)])
+def test_a_scan_case_says_what_the_model_said_and_which(browse, people, judged, answer):
+    result = SCAN if judged is None else {**SCAN, 'judged': judged}
+    text = fetched(browse, people, 'scan', result,
+                   given_by={'scan': {'name': 'ward 7', 'sha256': 'ab' * 32}})
+    Bundle.model_validate_json(text)
+    assert observation(text, 'Answer of the scan model').get('valueString') == answer
+    probability = observation(text, 'Probability of a stroke by the scan model')
+    assert ('valueQuantity' in probability) == (judged is not None)
+    conclusion = observation(text, 'Head scan, judged by a model')['conclusion']
+    assert 'ward 7 abababab' in conclusion
+    assert ('Flagged for review' in conclusion) == (judged is not None)

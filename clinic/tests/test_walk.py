@@ -15,7 +15,8 @@ MAY = {
         'face', 'video', 'guided', 'scan', 'cases')},
     # carla's case, which waits for an expert
     **{name: {'clinician', 'expert'} for name in (
-        'case', 'case_state', 'case_pdf', 'case_html', 'case_file', 'opinion')},
+        'case', 'case_state', 'case_pdf', 'case_html', 'case_fhir', 'case_file',
+        'opinion')},
     'delete': {'clinician'},
     'queue': {'expert'}, 'decide': {'expert'},
 }

@@ -1,6 +1,6 @@
-"""One session as FHIR R4 JSON: a DiagnosticReport and its Observations in a Bundle.
+"""Measurements as FHIR R4 JSON: a DiagnosticReport and its Observations in a Bundle.
 
-It computes nothing and names nobody: the subject is the pseudonym. Codes are texts of this project,
+It computes nothing and names nobody: the subject is a pseudonym. Codes are texts of this project,
 not LOINC, which has none for these measurements. https://hl7.org/fhir/R4/diagnosticreport.html
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from stroke_side_monitor.report import words
@@ -20,45 +22,79 @@ _UCUM = 'http://unitsofmeasure.org'
 Resource = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One measurement: a text, or a number with its UCUM unit; NaN and no text: not known."""
+
+    name: str
+    text: str = ''
+    number: float = math.nan
+    unit: str = ''
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was measured. identity: names its resources alike each time it is exported.
+
+    patient_key: a pseudonym, or ''. effective: when, ISO 8601 with its offset from UTC.
+    """
+
+    identity: str
+    patient_key: str
+    effective: str
+
+
 def bundle(session: SessionSummary) -> bytes:
-    """The session as a FHIR R4 Bundle of type collection, UTF-8 JSON.
+    """A recorded session as a FHIR R4 Bundle of type collection, UTF-8 JSON."""
+    conclusion = [words.headline(session), *words.paragraphs(session, None), *words.LIMITS]
+    return collection(
+        Subject(session.name, session.patient_key, session.started.isoformat()),
+        'Facial asymmetry, measured by camera', _findings(session), ' '.join(conclusion))
+
+
+def collection(subject: Subject, title: str, findings: Sequence[Finding], conclusion: str
+               ) -> bytes:
+    """A report and its observations as a FHIR R4 Bundle of type collection, UTF-8 JSON.
 
     Status is `preliminary`: a measurement that no clinician has signed. What is not known has a
     dataAbsentReason, never a number.
     """
-    observations = _observations(session)
-    report = _report(session, list(observations))
+    observations = dict(_observation(subject, one) for one in findings)
+    url, report = _resource(subject, 'DiagnosticReport', title)
+    report.update(conclusion=conclusion, result=[{'reference': one} for one in observations])
     entries = [{'fullUrl': url, 'resource': resource}
-               for url, resource in (report, *observations.items())]
+               for url, resource in ((url, report), *observations.items())]
     made = {'resourceType': 'Bundle', 'meta': {'source': 'urn:stroke_side_monitor'},
             'type': 'collection', 'entry': entries}
     return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _observations(session: SessionSummary) -> dict[str, Resource]:
-    side = words.weaker_side(session)
-    found = [
-        _observation(session, 'Weaker side of the face', text=words.SIDES[side]),
-        _observation(session, 'Facial symmetry index', number=session.index, unit='{index}'),
-        _observation(session, 'Grade of facial asymmetry', text=words.GRADES[session.grade]),
-        _observation(session, 'Weakness of the mouth', text=words.REGIONS[session.mouth]),
-        _observation(session, 'Weakness of the eye', text=words.REGIONS[session.eye])]
+def face_findings(side: str, index: float, grade: str, mouth: str, eye: str) -> list[Finding]:
+    """What is measured of every face, in words; the index 0 to 100 or NaN."""
+    return [Finding('Weaker side of the face', side),
+            Finding('Facial symmetry index', number=index, unit='{index}'),
+            Finding('Grade of facial asymmetry', grade),
+            Finding('Weakness of the mouth', mouth), Finding('Weakness of the eye', eye)]
+
+
+def _findings(session: SessionSummary) -> list[Finding]:
+    found = face_findings(
+        words.SIDES[words.weaker_side(session)], session.index, words.GRADES[session.grade],
+        words.REGIONS[session.mouth], words.REGIONS[session.eye])
     for movement in session.movements:
         ratio = movement.ratio if math.isnan(movement.ratio) else 100 * movement.ratio
-        found.append(_observation(
-            session, f'Movement of the weaker side in percent of the other: '
-            f'{words.exercise(movement.exercise)}', number=ratio, unit='%'))
-    return dict(found)
+        found.append(Finding(f'Movement of the weaker side in percent of the other: '
+                             f'{words.exercise(movement.exercise)}', number=ratio, unit='%'))
+    return found
 
 
-def _observation(session: SessionSummary, name: str, *, number: float = math.nan, unit: str = '',
-                 text: str = '') -> tuple[str, Resource]:
-    url, resource = _resource(session, 'Observation', name)
-    resource['effectiveDateTime'] = session.started.isoformat()
-    if text:
-        resource['valueString'] = text
-    elif math.isfinite(number):
-        resource['valueQuantity'] = {'value': round(number, 1), 'system': _UCUM, 'code': unit}
+def _observation(subject: Subject, finding: Finding) -> tuple[str, Resource]:
+    url, resource = _resource(subject, 'Observation', finding.name)
+    if finding.text:
+        resource['valueString'] = finding.text
+    elif math.isfinite(finding.number):
+        resource['valueQuantity'] = {
+            'value': round(finding.number, 1), 'system': _UCUM, 'code': finding.unit}
     else:
         resource['dataAbsentReason'] = {'coding': [{
             'system': 'http://terminology.hl7.org/CodeSystem/data-absent-reason',
@@ -66,19 +102,10 @@ def _observation(session: SessionSummary, name: str, *, number: float = math.nan
     return url, resource
 
 
-def _report(session: SessionSummary, observations: list[str]) -> tuple[str, Resource]:
-    url, resource = _resource(session, 'DiagnosticReport', 'Facial asymmetry, measured by camera')
-    conclusion = [words.headline(session), *words.paragraphs(session, None), *words.LIMITS]
-    resource.update(
-        effectiveDateTime=session.started.isoformat(), conclusion=' '.join(conclusion),
-        result=[{'reference': one} for one in observations])
-    return url, resource
-
-
-def _resource(session: SessionSummary, kind: str, name: str) -> tuple[str, Resource]:
-    identity = uuid.uuid5(_NAMESPACE, f'{session.name}/{kind}/{name}')
+def _resource(subject: Subject, kind: str, name: str) -> tuple[str, Resource]:
+    identity = uuid.uuid5(_NAMESPACE, f'{subject.identity}/{kind}/{name}')
     resource: Resource = {'resourceType': kind, 'id': str(identity), 'status': 'preliminary',
-                          'code': {'text': name}}
-    if session.patient_key:
-        resource['subject'] = {'identifier': {'value': session.patient_key}}
+                          'code': {'text': name}, 'effectiveDateTime': subject.effective}
+    if subject.patient_key:
+        resource['subject'] = {'identifier': {'value': subject.patient_key}}
     return f'urn:uuid:{identity}', resource
