@@ -25,6 +25,7 @@ from stroke_side_monitor.assessment.side import SideRule
 from stroke_side_monitor.offline.inputs import read_picture
 from stroke_side_monitor.perception.face_mesh import FaceDetector, FaceRegion, RegionMesh
 from stroke_side_monitor.perception.face_tracker import NOTHING, Sighting, StillFaceFinder
+from stroke_side_monitor.perception.patient_choice import ANYONE, Wish
 from stroke_side_monitor.pipeline import load_norms
 from studies import norms_from_faces
 
@@ -56,8 +57,8 @@ class OtherFinder(StillFaceFinder):
     def __init__(self, way: Way) -> None:
         self._way, self._mesh, self._detector = way, RegionMesh(), FaceDetector()
 
-    def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
-        """As StillFaceFinder.look."""
+    def look(self, rgb: NDArray[np.uint8], stamp_s: float, wish: Wish = ANYONE) -> Sighting:
+        """As StillFaceFinder.look, of the largest face."""
         mirrored: NDArray[Any] = cv2.flip(rgb, 1)
         faces = self._detector.detect(rgb)
         region = self._way(self._detector, mirrored, faces[0].region) if faces else None

@@ -10,7 +10,7 @@ averages or measures.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stroke_side_monitor.perception import patient_choice
 from stroke_side_monitor.perception.face_mesh import (
     Box,
     FaceDetection,
@@ -28,6 +29,7 @@ from stroke_side_monitor.perception.face_mesh import (
     RegionMesh,
     box_area,
 )
+from stroke_side_monitor.perception.patient_choice import ABSENCE_S, ANYONE, FOLLOW, Wish
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class Sighting:
     direct: landmarks from the picture as it is.
     through_mirror: landmarks from its mirror image, mirrored back.
     rival: area of the next smaller face relative to the one looked at; 0 when it is alone.
+    ambiguous: nobody can say which of several faces is the patient's.
     same_face: False when this may be another person than in the frame before.
     """
 
     direct: FaceLandmarks | None
     through_mirror: FaceLandmarks | None
     rival: float = 0.0
+    ambiguous: bool = False
     same_face: bool = True
 
     @property
@@ -73,8 +77,8 @@ class StillFaceFinder:
         self._mesh = RegionMesh()
         self._search = _Search()
 
-    def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
-        """Find the largest face of one picture, uint8 (H, W, 3); the stamp is not used.
+    def look(self, rgb: NDArray[np.uint8], stamp_s: float, wish: Wish = ANYONE) -> Sighting:
+        """Find the patient's face in one picture, uint8 (H, W, 3); the stamp is not used.
 
         Both looks must see the face, else neither counts: one opinion alone
         would favour a side.
@@ -83,12 +87,16 @@ class StillFaceFinder:
         through_mirror = _right_half_is_brighter(rgb)
         searched, other = (flipped, rgb) if through_mirror else (rgb, flipped)
         for faces in self._ways(searched):
-            seen = self._seen(searched, faces)
+            seen = self._seen(searched, faces, wish, through_mirror)
             again = self._mesh.look(other, seen[0].mirrored().region) if seen else None
             if again is not None:
                 direct, mirrored = (again, seen[0]) if through_mirror else (seen[0], again)
-                return Sighting(direct, mirrored.mirrored(),
-                                _rival([face.box_area for face in seen]), same_face=False)
+                boxes = sorted([_box_of(face, through_mirror) for face in seen],
+                               key=box_area, reverse=True)
+                return Sighting(
+                    direct, mirrored.mirrored(), patient_choice.rival(boxes),
+                    patient_choice.is_ambiguous(boxes, again.width, again.height, wish,
+                                                chosen=False), same_face=False)
         return NOTHING
 
     def reset(self) -> None:
@@ -110,12 +118,15 @@ class StillFaceFinder:
         yield self._search.far(rgb)
         yield self._search.beyond(rgb)
 
-    def _seen(self, rgb: NDArray[np.uint8], faces: Sequence[FaceDetection]
-              ) -> list[FaceLandmarks]:
-        """Those in which the mesh sees a face too, largest first."""
+    def _seen(self, rgb: NDArray[np.uint8], faces: Sequence[FaceDetection], wish: Wish,
+              through_mirror: bool) -> list[FaceLandmarks]:
+        """Those in which the mesh sees a face too, the likeliest to be the patient's first."""
         looks = [self._mesh.look(rgb, face.region) for face in faces]
-        return sorted([face for face in looks if face is not None],
+        seen = sorted([face for face in looks if face is not None],
                       key=lambda face: face.box_area, reverse=True)
+        order = patient_choice.ranked([_box_of(face, through_mirror) for face in seen],
+                                      rgb.shape[1], rgb.shape[0], wish, None, 0.0)
+        return [seen[i] for i in order]
 
 
 class _Search:
@@ -174,7 +185,7 @@ class _Search:
 
 
 class VideoFaceTracker:
-    """Two trackers that take turns, one pass per frame, on the largest face.
+    """Two trackers that take turns, one pass per frame, on the patient's face.
 
     Which of them starts is decided by the picture itself, in a way that a
     mirror reverses: so a mirrored video gives the mirrored result bit for bit.
@@ -182,19 +193,17 @@ class VideoFaceTracker:
 
     # Opinions further apart than this are of different moments: look twice.
     TURN_LASTS_S = 0.25
-    # A face gone for longer may come back as somebody else.
-    ABSENCE_S = 5.0
-    # How often other faces are looked for.
+    # How often other faces are looked for; more often under 'follow' while there are any, until
+    # they have been gone for a while.
     COUNT_EVERY_S = 1.0
-    # A head does not move faster than this, in face widths: at once, and per second.
-    LARGEST_JUMP = 0.6
-    LARGEST_SPEED = 3.0
+    WATCH_EVERY_S, WATCHED_S = 0.15, 3.0
 
     def __init__(self) -> None:
         self._mesh, self._search = RegionMesh(), _Search()
         self._trackers = {through_mirror: _OneWayTracker(self._mesh, self._search, through_mirror)
                           for through_mirror in (False, True)}
         self._next_through_mirror = False
+        self._shape = patient_choice.Shape()
         self.reset()
 
     def reset(self) -> None:
@@ -204,32 +213,43 @@ class VideoFaceTracker:
         self._both_next = True
         self._last_look_s = self._last_count_s = -math.inf
         self._last_seen: tuple[float, FaceLandmarks] | None = None
-        self._expected = False
+        self._shape.forget()
+        self._expected = self._ambiguous = self._chosen = self._covered = False
         self._rival = 0.0
+        self._others_seen_s = -math.inf
 
     def resume(self) -> None:
         """After a pause: search afresh, and take the face found next for the one before."""
         self._expected = self._last_seen is not None
         self._restart()
 
-    def look(self, rgb: NDArray[np.uint8], stamp_s: float) -> Sighting:
+    def look(self, rgb: NDArray[np.uint8], stamp_s: float, wish: Wish = ANYONE) -> Sighting:
         """Follow the face into the next frame.
 
         Args:
             rgb: uint8 (H, W, 3).
             stamp_s: seconds, increasing; call reset() when the clock jumps back.
+            wish: who the patient is; may change at any time.
         """
-        if stamp_s - self._last_count_s >= self.COUNT_EVERY_S:
+        self._now_s, self._wish = stamp_s, wish
+        if stamp_s - self._last_count_s >= self._count_every_s:
             self._last_count_s = stamp_s
             self._count(rgb)
+        if self._covered:
+            self._both_next = True
+            return NOTHING
         if self._both_next or stamp_s - self._last_look_s > self.TURN_LASTS_S:
             sighting = self._look_twice(rgb)
         else:
             sighting = self._look_once(rgb)
         self._last_look_s = stamp_s
+        if sighting.opinions and self._is_somebody_else(sighting.face):
+            self._look_where_it_was()
+            self._covered = True
+            sighting = NOTHING
         # After losing the face in one tracker, ask both until both have it again.
         self._both_next = not sighting.opinions
-        return self._with_identity(sighting, stamp_s) if sighting.opinions else sighting
+        return self._with_identity(sighting) if sighting.opinions else sighting
 
     def close(self) -> None:
         """Release mesh and detectors."""
@@ -237,52 +257,123 @@ class VideoFaceTracker:
         self._search.close()
 
     def _count(self, rgb: NDArray[np.uint8]) -> None:
+        height, width = rgb.shape[:2]
         found = [tracker.count(rgb) for tracker in self._trackers.values()]
-        self._rival = max(_rival([box_area(box) for box in boxes]) for boxes in found)
-        # Another face is now clearly the largest: the patient is the one in front.
-        if self._last_seen is not None and all(
-                boxes and _rival([box_area(box) for box in boxes]) < AMBIGUOUS_RIVAL
-                and not _inside(self._last_seen[1], boxes[0]) for boxes in found):
+        self._rival = max(patient_choice.rival(boxes) for boxes in found)
+        if self._rival > 0.0:
+            self._others_seen_s = self._now_s
+        self._covered = self._is_covered(found)
+        ambiguous = [patient_choice.is_ambiguous(
+            boxes, width, height, self._wish, chosen=self._chosen) for boxes in found]
+        self._ambiguous = any(ambiguous)
+        # Another face is now clearly the one that is meant: the patient is that one.
+        if self._last_seen is not None and not self._ambiguous and all(
+                boxes and not self._is_followed(boxes, width, height) for boxes in found):
             self._restart()
+
+    @property
+    def _count_every_s(self) -> float:
+        watching = self._wish.policy == FOLLOW and self._are_others_about
+        return self.WATCH_EVERY_S if watching else self.COUNT_EVERY_S
+
+    @property
+    def _are_others_about(self) -> bool:
+        return self._now_s - self._others_seen_s <= self.WATCHED_S
+
+    def _is_covered(self, found: Sequence[Sequence[Box]]) -> bool:
+        """Under 'follow': another head is before the patient's, or so near that nobody can say
+        whose face the mesh sees."""
+        face, away_s = self._waited_for
+        if self._wish.policy != FOLLOW or self._wish.region is not None or not self._chosen or \
+                face is None or away_s == math.inf or not self._are_others_about:
+            return False
+        if self._covered:
+            return not all(patient_choice.is_clear(boxes, face) for boxes in found)
+        return any(patient_choice.is_crowded(boxes, face) for boxes in found)
+
+    def _is_followed(self, boxes: Sequence[Box], width: int, height: int) -> bool:
+        """Whether of these faces the one that is followed is the likeliest to be the patient's."""
+        assert self._last_seen is not None
+        order = patient_choice.ranked(boxes, width, height, self._wish, *self._waited_for)
+        # Where none is likely, there is nobody to change to.
+        return not order or _inside(self._last_seen[1], boxes[order[0]])
+
+    @property
+    def _waited_for(self) -> tuple[FaceLandmarks | None, float]:
+        """The patient's face when it was last seen, and how long ago; None: whoever comes."""
+        if self._last_seen is None:
+            return None, 0.0
+        at_s, face = self._last_seen
+        away_s = self._now_s - at_s
+        if away_s <= ABSENCE_S:
+            return face, away_s
+        # After a pause the patient may be anywhere, but is nearest to where he was.
+        return (face, math.inf) if self._expected else (None, 0.0)
+
+    def _is_somebody_else(self, face: FaceLandmarks) -> bool:
+        """Under 'follow': the one who is followed has become another, all at once."""
+        before, away_s = self._waited_for
+        if self._wish.policy != FOLLOW or self._wish.region is not None or before is None or \
+                self._expected or not self._are_others_about:
+            return False
+        return not patient_choice.is_near_enough(before, face, away_s) or \
+            self._shape.is_another(before, face, away_s)
 
     def _restart(self) -> None:
         for tracker in self._trackers.values():
             tracker.reset()
         self._both_next = True
 
+    def _look_where_it_was(self) -> None:
+        """The mesh has slipped to another face: back to the place of the one who is followed."""
+        assert self._last_seen is not None
+        for tracker in self._trackers.values():
+            tracker.look_at(self._last_seen[1])
+
     def _look_once(self, rgb: NDArray[np.uint8]) -> Sighting:
         through_mirror = self._next_through_mirror
         self._next_through_mirror = not through_mirror
-        face = self._trackers[through_mirror].look(rgb)
+        face = self._trackers[through_mirror].look(rgb, self._ranked)
         return Sighting(None if through_mirror else face, face if through_mirror else None)
 
     def _look_twice(self, rgb: NDArray[np.uint8]) -> Sighting:
-        direct, mirrored = self._trackers[False].look(rgb), self._trackers[True].look(rgb)
+        direct, mirrored = (self._trackers[through_mirror].look(rgb, self._ranked)
+                            for through_mirror in (False, True))
         self._next_through_mirror = _right_half_is_brighter(rgb)
         if direct is None or mirrored is None:
             return NOTHING
         return Sighting(direct, mirrored)
 
-    def _with_identity(self, sighting: Sighting, stamp_s: float) -> Sighting:
+    def _ranked(self, boxes: Sequence[Box], width: int, height: int) -> list[int]:
+        return patient_choice.ranked(boxes, width, height, self._wish, *self._waited_for)
+
+    def _with_identity(self, sighting: Sighting) -> Sighting:
         face = sighting.face
         same_face, self._expected = self._expected, False
         if self._last_seen is not None and not same_face:
-            elapsed = stamp_s - self._last_seen[0]
-            jump = self.LARGEST_JUMP + self.LARGEST_SPEED * elapsed
-            same_face = elapsed <= self.ABSENCE_S and _shift(self._last_seen[1], face) <= jump
-            if not same_face and elapsed <= self.ABSENCE_S:
+            away_s = self._now_s - self._last_seen[0]
+            same_face = away_s <= ABSENCE_S and patient_choice.is_near_enough(
+                self._last_seen[1], face, away_s)
+            if not same_face and away_s <= ABSENCE_S:
                 # The two trackers may be on two people: let both start anew.
                 self._restart()
-        self._last_seen = (stamp_s, face)
-        return replace(sighting, rival=self._rival, same_face=same_face)
+        if not same_face:
+            self._shape.forget()
+            self._chosen = False
+        self._last_seen = (self._now_s, face)
+        if self._wish.policy == FOLLOW:
+            self._shape.learn(face)
+            self._chosen = self._chosen or not self._ambiguous
+        return replace(sighting, rival=self._rival, ambiguous=self._ambiguous,
+                       same_face=same_face)
 
 
-# With a second face of at least this relative area nobody can say who the patient is.
-AMBIGUOUS_RIVAL = 0.6
+# Which of these boxes in a picture of that width and height may be the patient's.
+_Ranked = Callable[[Sequence[Box], int, int], list[int]]
 
 
 class _OneWayTracker:
-    """Follows the largest face, on pictures as they are or on mirror images.
+    """Follows the patient's face, on pictures as they are or on mirror images.
 
     As MediaPipe's tracking does: each look is through a region around the landmarks of the one
     before, and a face is searched for only where there was none.
@@ -304,26 +395,33 @@ class _OneWayTracker:
         self._region: FaceRegion | None = None
         self._attempts = 0
 
+    def look_at(self, face: FaceLandmarks) -> None:
+        """Look where this face is next time, whoever is there."""
+        self._region = (face.mirrored() if self._through_mirror else face).region
+
     def count(self, rgb: NDArray[np.uint8]) -> tuple[Box, ...]:
         return self._search.boxes(rgb, through_mirror=self._through_mirror)
 
-    def look(self, rgb: NDArray[np.uint8]) -> FaceLandmarks | None:
+    def look(self, rgb: NDArray[np.uint8], ranked: _Ranked) -> FaceLandmarks | None:
         if self._through_mirror:
             rgb = cv2.flip(rgb, 1)  # type: ignore[assignment]
-        regions = [self._region] if self._region is not None else self._found(rgb)
+        regions = [self._region] if self._region is not None else self._found(rgb, ranked)
         looks = (self._mesh.look(rgb, region) for region in regions)
         face = next((one for one in looks if one is not None), None)
         self._region = None if face is None else face.region
         return face.mirrored() if face is not None and self._through_mirror else face
 
-    def _found(self, rgb: NDArray[np.uint8]) -> list[FaceRegion]:
-        """Where faces are, the largest first: it is the patient."""
+    def _found(self, rgb: NDArray[np.uint8], ranked: _Ranked) -> list[FaceRegion]:
+        """Where faces are that may be the patient's, the likeliest first."""
         faces = self._search.near(rgb)
         ask_far = self._attempts % self._FAR_EVERY == 0 and max(rgb.shape[:2]) >= self.LARGE_PX
         if not faces and ask_far:
             faces = self._search.far(rgb)
         self._attempts = 0 if faces else self._attempts + 1
-        return [face.region for face in faces]
+        height, width = rgb.shape[:2]
+        boxes = [_unmirrored(face.box, width) if self._through_mirror else face.box
+                 for face in faces]
+        return [faces[i].region for i in ranked(boxes, width, height)]
 
 
 def _widened(box: Box, share: float) -> Box:
@@ -338,26 +436,22 @@ def _is_centred_in(box: Box, region: FaceRegion) -> bool:
     return left <= region.column <= right and top <= region.row <= bottom
 
 
-def _rival(areas: Sequence[float]) -> float:
-    """Area of the second largest relative to the largest, 0 when there is none."""
-    return areas[1] / areas[0] if len(areas) > 1 and areas[0] > 0 else 0.0
+def _unmirrored(box: Box, width: int) -> Box:
+    left, top, right, bottom = box
+    return width - right, top, width - left, bottom
 
 
-def _centre(face: FaceLandmarks) -> NDArray[np.float64]:
-    return (face.points[:, :2].max(axis=0) + face.points[:, :2].min(axis=0)) / 2
-
-
-def _shift(before: FaceLandmarks, after: FaceLandmarks) -> float:
-    """Distance between two faces in widths of the first."""
-    if (before.width, before.height) != (after.width, after.height):
-        return math.inf
-    width = float(np.ptp(before.points[:, 0]))
-    return math.hypot(*(_centre(after) - _centre(before))) / max(width, 1.0)
+def _box_of(face: FaceLandmarks, through_mirror: bool) -> Box:
+    """The face's box in the picture, which it was seen in or through a mirror."""
+    pixels = face.pixels()
+    left, top = (math.floor(value) for value in pixels.min(axis=0))
+    right, bottom = (math.ceil(value) for value in pixels.max(axis=0))
+    box = (left, top, right, bottom)
+    return _unmirrored(box, face.width) if through_mirror else box
 
 
 def _inside(face: FaceLandmarks, box: Box) -> bool:
-    column = _centre(face)[0] + face.width / 2
-    row = face.height / 2 - _centre(face)[1]
+    column, row = patient_choice.centre_px(face)
     left, top, right, bottom = box
     return bool(left <= column <= right and top <= row <= bottom)
 

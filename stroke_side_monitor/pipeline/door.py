@@ -29,6 +29,23 @@ def put_right(rgb: NDArray[np.uint8], settings: PipelineSettings) -> NDArray[np.
     return np.ascontiguousarray(np.rot90(rgb, -turns)) if turns else rgb
 
 
+def as_looked_at(box: Box, width: int, height: int, settings: PipelineSettings) -> Box:
+    """Where a box of the picture as received lies in the picture that was put right.
+
+    Args:
+        box: in the picture as received.
+        width, height: of that picture, pixels.
+        settings: as for put_right.
+    """
+    left, top, across, down = box
+    if settings.input_mirrored:
+        left = width - (left + across)
+    for _ in range(settings.image_rotation_deg // 90):  # a quarter turn clockwise each
+        left, top, across, down = height - (top + down), left, down, across
+        width, height = height, width
+    return left, top, across, down
+
+
 def as_received(box: Box, width: int, height: int, settings: PipelineSettings) -> Box:
     """Where a box lies in the picture as received.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from stroke_side_monitor.perception.patient_choice import POLICIES
 from stroke_side_monitor.pipeline.settings import PipelineSettings
 
 Value = bool | int | float | str
@@ -89,6 +90,10 @@ TABLE: tuple[Parameter, ...] = (
     _setting('jump_back_s', 'A frame stamped earlier than the one before, by no more than this, is '
              'late and dropped; one further back begins a new recording, and the monitor starts '
              'afresh.', unit='s', live=True, least=0.0, most=60.0),
+    _setting('patient', 'Who of several people is assessed. largest: the largest face; centre: '
+             'the one nearest to the centre of the picture; follow: the face first chosen is kept '
+             'through crossings and short losses. A region on `~/patient_region` goes before all '
+             'three.', live=True, choices=POLICIES),
     _setting('use_classifier', 'Let the picture classifier speak beside the landmarks.'),
     _setting('classifier_threads', 'Threads of the classifier; one is the steady choice.',
              least=1, most=16),

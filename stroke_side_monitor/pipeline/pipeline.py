@@ -27,13 +27,13 @@ from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.perception import crop, frame, quality
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks
 from stroke_side_monitor.perception.face_tracker import (
-    AMBIGUOUS_RIVAL,
     Sighting,
     StillFaceFinder,
     VideoFaceTracker,
 )
 from stroke_side_monitor.perception.hidden_mouth import HiddenMouth
 from stroke_side_monitor.perception.orientation import Orientation
+from stroke_side_monitor.perception.patient_choice import Wish
 from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.pipeline import door
 from stroke_side_monitor.pipeline.opinions import Measured, Opinions
@@ -50,6 +50,8 @@ CLOCK_WENT_BACK = 'clock_went_back'
 # Why nothing is known where there is no picture to assess.
 NO_IMAGE = 'no_image'
 UNDECODABLE = 'undecodable_image'
+# A region that says who the patient is holds for this long: people move.
+REGION_LASTS_S = 2.0
 
 
 class Pipeline:
@@ -86,6 +88,7 @@ class Pipeline:
         self._looks = PairedLooks()
         self._frames = EvenFrames()
         self._faceless_since_s = math.nan
+        self._pointed: tuple[door.Box, float] | None = None
         self._person = Person(self._norms, window_s=settings.window_s,
                               stable_after_s=settings.stable_after_s,
                               least_frames=3 if video else 1)
@@ -119,10 +122,11 @@ class Pipeline:
         if not self._video:
             self.reset()
         timings: dict[str, float] = {}
+        wish = self._wish(rgb.shape[1], rgb.shape[0], stamp_s)
         rgb = door.put_right(rgb, self.settings)
 
         with _Stopwatch(timings, 'mesh'):
-            sighting = self._finder.look(rgb, stamp_s)
+            sighting = self._finder.look(rgb, stamp_s, wish)
         if not sighting.opinions:
             if math.isnan(self._faceless_since_s):
                 self._faceless_since_s = stamp_s
@@ -164,6 +168,24 @@ class Pipeline:
         """
         return self._of_session(self._person.miss(stamp_s, View(reasons=(reason,)), {}, {}))
 
+    def point_at(self, region: door.Box) -> None:
+        """The patient's head is there, says somebody who knows; for REGION_LASTS_S of frames.
+
+        Args:
+            region: left, top, width, height in the picture as received, pixels.
+        """
+        self._pointed = (region, math.nan)
+
+    def _wish(self, width: int, height: int, stamp_s: float) -> Wish:
+        """Who is the patient, for a picture of that size as received."""
+        region, since_s = self._pointed or ((0, 0, 0, 0), -math.inf)
+        if math.isnan(since_s):  # the frames' clock begins to count
+            since_s = stamp_s
+            self._pointed = (region, since_s)
+        if not 0.0 <= stamp_s - since_s <= REGION_LASTS_S:
+            return Wish(self.settings.patient)
+        return Wish(self.settings.patient, door.as_looked_at(region, width, height, self.settings))
+
     def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float = 0.0
             ) -> tuple[str, ...]:
         """Take the exercise controller's cue; see ExerciseTracker.cue for what is answered."""
@@ -193,6 +215,8 @@ class Pipeline:
         self._hidden_mouth.reset()
         self._frames.reset()
         self._faceless_since_s = math.nan
+        if self._pointed is not None:  # the clock may be another
+            self._pointed = (self._pointed[0], math.nan)
         self._forget_person(reason)
 
     def resume(self) -> None:
@@ -233,7 +257,7 @@ class Pipeline:
             limits += ('blink',)
         elif not quality.lids_tell(measured.face.interocular_px, measured.lid_gaps):
             limits += ('lids_unclear',)
-        if sighting.rival >= AMBIGUOUS_RIVAL:
+        if sighting.ambiguous:
             reasons += ('several_faces',)
         elif sighting.rival > 0.0:
             limits += ('several_faces',)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stroke_side_monitor.assessment.side import SideRule
+from stroke_side_monitor.perception.patient_choice import LARGEST
 from stroke_side_monitor.perception.quality import QualityLimits
 
 
@@ -22,6 +23,7 @@ class PipelineSettings:
     input_mirrored: bool = False
     image_rotation_deg: int = 0
     jump_back_s: float = 1.0
+    patient: str = LARGEST
     use_classifier: bool = True
     classifier_threads: int = 1
     classifier_rate_hz: float = 6.0
