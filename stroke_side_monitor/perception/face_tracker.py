@@ -29,7 +29,7 @@ from stroke_side_monitor.perception.face_mesh import (
     RegionMesh,
     box_area,
 )
-from stroke_side_monitor.perception.patient_choice import ABSENCE_S, ANYONE, FOLLOW, Wish
+from stroke_side_monitor.perception.patient_choice import ABSENCE_S, ANYONE, Wish
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,10 @@ class VideoFaceTracker:
 
     # Opinions further apart than this are of different moments: look twice.
     TURN_LASTS_S = 0.25
-    # How often other faces are looked for; more often under 'follow' while there are any, until
-    # they have been gone for a while.
+    # How often other faces are looked for; more often where one person is meant and others are
+    # there, or were a while ago.
     COUNT_EVERY_S = 1.0
-    WATCH_EVERY_S, WATCHED_S = 0.15, 3.0
+    WATCH_EVERY_S, WATCHED_S = 0.06, 3.0
 
     def __init__(self) -> None:
         self._mesh, self._search = RegionMesh(), _Search()
@@ -216,7 +216,7 @@ class VideoFaceTracker:
         self._shape.forget()
         self._expected = self._ambiguous = self._chosen = self._covered = False
         self._rival = 0.0
-        self._others_seen_s = -math.inf
+        self._others_seen_s = self._alone_since_s = -math.inf
 
     def resume(self) -> None:
         """After a pause: search afresh, and take the face found next for the one before."""
@@ -262,7 +262,9 @@ class VideoFaceTracker:
         self._rival = max(patient_choice.rival(boxes) for boxes in found)
         if self._rival > 0.0:
             self._others_seen_s = self._now_s
-        self._covered = self._is_covered(found)
+        was_covered, self._covered = self._covered, self._is_covered(found)
+        if was_covered and not self._covered and self._last_seen is not None:
+            self._look_where_it_was()
         ambiguous = [patient_choice.is_ambiguous(
             boxes, width, height, self._wish, chosen=self._chosen) for boxes in found]
         self._ambiguous = any(ambiguous)
@@ -273,7 +275,7 @@ class VideoFaceTracker:
 
     @property
     def _count_every_s(self) -> float:
-        watching = self._wish.policy == FOLLOW and self._are_others_about
+        watching = self._wish.is_of_somebody and self._are_others_about
         return self.WATCH_EVERY_S if watching else self.COUNT_EVERY_S
 
     @property
@@ -281,14 +283,18 @@ class VideoFaceTracker:
         return self._now_s - self._others_seen_s <= self.WATCHED_S
 
     def _is_covered(self, found: Sequence[Sequence[Box]]) -> bool:
-        """Under 'follow': another head is before the patient's, or so near that nobody can say
-        whose face the mesh sees."""
+        """Another head is before the patient's, or so near that nobody can say whose face the
+        mesh sees."""
         face, away_s = self._waited_for
-        if self._wish.policy != FOLLOW or self._wish.region is not None or not self._chosen or \
-                face is None or away_s == math.inf or not self._are_others_about:
+        if not self._wish.is_of_somebody or not self._chosen or face is None or \
+                away_s == math.inf or not self._are_others_about or \
+                not patient_choice.is_where_said(face, self._wish):
             return False
+        if not all(patient_choice.is_alone_there(boxes, face) for boxes in found):
+            self._alone_since_s = self._now_s
         if self._covered:
-            return not all(patient_choice.is_clear(boxes, face) for boxes in found)
+            alone_s = self._now_s - self._alone_since_s
+            return not all(patient_choice.is_clear(boxes, face, alone_s) for boxes in found)
         return any(patient_choice.is_crowded(boxes, face) for boxes in found)
 
     def _is_followed(self, boxes: Sequence[Box], width: int, height: int) -> bool:
@@ -311,10 +317,11 @@ class VideoFaceTracker:
         return (face, math.inf) if self._expected else (None, 0.0)
 
     def _is_somebody_else(self, face: FaceLandmarks) -> bool:
-        """Under 'follow': the one who is followed has become another, all at once."""
+        """The one who is followed has become another, all at once."""
         before, away_s = self._waited_for
-        if self._wish.policy != FOLLOW or self._wish.region is not None or before is None or \
-                self._expected or not self._are_others_about:
+        if not self._wish.is_of_somebody or before is None or self._expected or \
+                not self._are_others_about or \
+                not patient_choice.is_where_said(before, self._wish):
             return False
         return not patient_choice.is_near_enough(before, face, away_s) or \
             self._shape.is_another(before, face, away_s)
@@ -361,7 +368,7 @@ class VideoFaceTracker:
             self._shape.forget()
             self._chosen = False
         self._last_seen = (self._now_s, face)
-        if self._wish.policy == FOLLOW:
+        if self._wish.is_of_somebody:
             self._shape.learn(face)
             self._chosen = self._chosen or not self._ambiguous
         return replace(sighting, rival=self._rival, ambiguous=self._ambiguous,

@@ -27,8 +27,10 @@ LARGEST_JUMP = 0.6
 LARGEST_SPEED = 3.0
 # Of two faces this near to the point, in widths of the nearer, nobody can say which is meant.
 _EQUALLY_NEAR = 0.25
-# In face widths: heads nearer to each other than this cover each other.
-_TOO_NEAR, _JUST_THERE = 1.15, 0.35
+# Of the mean width of two faces: heads are wider than faces, and touch at this distance.
+_TOUCHING = 1.0
+# In widths of the face; and how long a single head must be there to be taken for the one before.
+_JUST_THERE, _ALONE_S = 0.6, 1.0
 # Who is followed sits or stands; in face widths per second.
 _FOLLOWED_SPEED = 0.4
 # A face does not grow or shrink faster than by this factor, at once and for each second.
@@ -54,6 +56,11 @@ class Wish:
 
     policy: str = LARGEST
     region: tuple[int, int, int, int] | None = None
+
+    @property
+    def is_of_somebody(self) -> bool:
+        """Whether one person is meant, and not whoever is in front."""
+        return self.policy != LARGEST or self.region is not None
 
 
 ANYONE = Wish()
@@ -101,23 +108,49 @@ def is_ambiguous(boxes: Sequence[Box], width: int, height: int, wish: Wish, *, c
 
 
 def is_crowded(boxes: Sequence[Box], face: FaceLandmarks) -> bool:
-    """Whether another face is so near to this one that the mesh may slip from one to the other."""
-    width = max(width_px(face), 1.0)
-    away = sorted(_away(box, centre_px(face)) / width for box in boxes)
-    return len(away) > 1 and away[1] < _TOO_NEAR
+    """Whether another head is so near to this face that the mesh may slip from one to the other."""
+    return len(_near(boxes, face)) > 1
 
 
-def is_clear(boxes: Sequence[Box], face: FaceLandmarks) -> bool:
-    """Whether nobody else is near where this face was; whoever is just there may be it."""
+def is_clear(boxes: Sequence[Box], face: FaceLandmarks, alone_s: float) -> bool:
+    """Whether the head that was before this face, or touched it, is gone.
+
+    Args:
+        alone_s: how long one head alone has been where this face was: nobody knows whose.
+    """
+    near = _near(boxes, face)
+    if len(near) > 1 or (near and near[0] > _JUST_THERE):
+        return False
+    elsewhere = len(boxes) > len(near)
+    return not near or elsewhere or alone_s >= _ALONE_S
+
+
+def is_alone_there(boxes: Sequence[Box], face: FaceLandmarks) -> bool:
+    """Whether one head alone is to be seen, where this face was."""
+    near = _near(boxes, face)
+    return len(boxes) == 1 and len(near) == 1 and near[0] <= _JUST_THERE
+
+
+def _near(boxes: Sequence[Box], face: FaceLandmarks) -> list[float]:
+    """How far those are, in widths of the face, whose heads could touch it; itself included."""
     width = max(width_px(face), 1.0)
-    near = [away for box in boxes if (away := _away(box, centre_px(face)) / width) < _TOO_NEAR]
-    return not near or (len(near) == 1 and near[0] < _JUST_THERE)
+    return [away / width for box in boxes
+            if (away := _away(box, centre_px(face))) < _TOUCHING * (width + box[2] - box[0]) / 2]
 
 
 def rival(boxes: Sequence[Box]) -> float:
     """Area of the second largest relative to the largest, 0 when there is none."""
     areas = [box_area(box) for box in boxes]
     return areas[1] / areas[0] if len(areas) > 1 and areas[0] > 0 else 0.0
+
+
+def is_where_said(face: FaceLandmarks, wish: Wish) -> bool:
+    """Whether a face lies in the region that was given, if one was."""
+    if wish.region is None:
+        return True
+    column, row = centre_px(face)
+    left, top, across, down = wish.region
+    return left <= column <= left + across and top <= row <= top + down
 
 
 def centre_px(face: FaceLandmarks) -> tuple[float, float]:

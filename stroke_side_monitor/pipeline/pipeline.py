@@ -168,13 +168,14 @@ class Pipeline:
         """
         return self._of_session(self._person.miss(stamp_s, View(reasons=(reason,)), {}, {}))
 
-    def point_at(self, region: door.Box) -> None:
+    def point_at(self, region: door.Box | None) -> None:
         """The patient's head is there, says somebody who knows; for REGION_LASTS_S of frames.
 
         Args:
-            region: left, top, width, height in the picture as received, pixels.
+            region: left, top, width, height in the picture as received, pixels; None: nobody
+                says so any more.
         """
-        self._pointed = (region, math.nan)
+        self._pointed = None if region is None else (region, math.nan)
 
     def _wish(self, width: int, height: int, stamp_s: float) -> Wish:
         """Who is the patient, for a picture of that size as received."""

@@ -22,6 +22,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import RegionOfInterest
 from std_srvs.srv import SetBool, Trigger
 
 from stroke_side_monitor import __version__
@@ -97,6 +98,8 @@ class Monitor(Guarded, LifecycleNode):
             ExerciseStatus, '~/exercise_status', qos.reliable())
         self.create_subscription(
             ExerciseCue, '~/exercise_cue', self._on_cue, qos.reliable())
+        self.create_subscription(
+            RegionOfInterest, '~/patient_region', self._on_patient_region, qos.reliable())
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(Trigger, '~/enrol_baseline', self._on_enrol_baseline)
@@ -270,6 +273,12 @@ class Monitor(Guarded, LifecycleNode):
                          frames.DISABLED if self._active else frames.INACTIVE)
         else:
             worker.ask(lambda pipeline: assessor.take_cue(pipeline, cue))
+
+    def _on_patient_region(self, said: RegionOfInterest) -> None:
+        box = (int(said.x_offset), int(said.y_offset), int(said.width), int(said.height))
+        region = box if said.width and said.height else None
+        if self._worker is not None:
+            self._worker.ask(lambda pipeline: pipeline.point_at(region))
 
     def _refuse(self, cue: ExerciseCue, session: int, reason: str) -> None:
         self._cue_answers.publish(

@@ -28,6 +28,7 @@ from stroke_side_msgs.msg import ExerciseCue, SimulatedPatientTruth
 NODE_NAME = 'patient'
 
 _PLAN = SessionPlan()
+_LONGEST_REST_S = 600.0
 TABLE = (
     Parameter('side', 'left', "weak side, the patient's own", choices=tuple(SIDES)),
     Parameter('severity', 0.7, '0 healthy to 1 no movement left', least=0.0, most=1.0),
@@ -38,12 +39,14 @@ TABLE = (
     Parameter('photo', '', 'healthy frontal photograph; empty: a public-domain one'),
     Parameter('smile_photo', '', 'the same person smiling'),
     Parameter('exercises', ','.join(EXERCISES), 'in order, separated by commas; empty: rest only'),
+    Parameter('obey_cues', False, 'move when somebody else gives a cue, instead of giving cues by '
+              'the plan'),
     Parameter('repeats', _PLAN.repeats, 'repetitions of each exercise', least=1, most=100),
     Parameter('hold_s', _PLAN.hold_s, 'how long each movement is held', unit='s',
               least=0.1, most=60.0),
     Parameter('rest_s', _PLAN.rest_s, 'rest between movements', unit='s', least=0.1, most=600.0),
     Parameter('first_rest_s', _PLAN.first_rest_s, 'rest before the first movement', unit='s',
-              least=0.1, most=600.0),
+              least=0.1, most=_LONGEST_REST_S),
     Parameter('onset_s', -1.0, 'when the palsy sets in; negative: it is there from the start',
               unit='s', least=-1.0, most=3600.0),
     Parameter('fps', _PLAN.fps, 'frames per second', unit='Hz', least=1.0, most=120.0),
@@ -67,7 +70,8 @@ class Patient(Node):
     """Publishes one session after another.
 
     Topics: `image` (or `image/compressed`), sensor-data QoS, overridable; `~/truth`;
-    `stroke_side_monitor/exercise_cue`, where the monitor listens by default.
+    `stroke_side_monitor/exercise_cue`, where the monitor listens by default: given by the
+    session's plan, or heard with `obey_cues`.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -80,6 +84,7 @@ class Patient(Node):
         values = self._declare()
         self._loop, self._wait = bool(values['loop']), bool(values['wait_for_viewer'])
         self._raw = values['image_transport'] == 'raw'
+        self._obeys = bool(values['obey_cues'])
         self._session: Session = _request(values).session()
 
         image = self.resolve_topic_name('image')
@@ -88,8 +93,11 @@ class Patient(Node):
             image if self._raw else f'{image}/compressed', qos.sensor_data(),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._truths = self.create_publisher(SimulatedPatientTruth, '~/truth', qos.reliable())
-        self._cues = self.create_publisher(
-            ExerciseCue, 'stroke_side_monitor/exercise_cue', qos.reliable())
+        cues = 'stroke_side_monitor/exercise_cue'
+        if self._obeys:
+            self.create_subscription(ExerciseCue, cues, self._hear, qos.reliable())
+        else:
+            self._cues = self.create_publisher(ExerciseCue, cues, qos.reliable())
         self._next = 0
         self._waiting_cues: list[Cue] = []
         # Steady, so that frames keep coming while somebody else's simulated time stands still.
@@ -143,6 +151,11 @@ class Patient(Node):
         self._began = self._steady.now()
         return True
 
+    def _hear(self, cue: ExerciseCue) -> None:
+        if cue.phase == ExerciseCue.START and self._next:
+            hold_s = cue.hold_s or self._session.plan.hold_s
+            self._session.obey(cue.exercise, self.get_clock().now().nanoseconds, hold_s)
+
     def _finish(self) -> None:
         self._publish_cues(until_ns=None)
         self._next = 0
@@ -185,6 +198,8 @@ def _bytes(data: bytes) -> Any:
 
 def _request(values: dict[str, Any]) -> Request:
     exercises = tuple(name.strip() for name in values['exercises'].split(',') if name.strip())
+    if values['obey_cues']:  # nothing of his own, for as long as a session may be
+        exercises, values = (), {**values, 'first_rest_s': _LONGEST_REST_S}
     onset = float(values['onset_s'])
     of_plan = ('repeats', 'hold_s', 'rest_s', 'first_rest_s', 'fps', 'width', 'height',
                'interocular_px', 'head_motion', 'camera', 'mirrored')

@@ -149,6 +149,7 @@ class _Movement:
 
 _ONSET_S = 0.6  # a healthy voluntary smile takes about half a second to its peak
 _LAG_S = 0.15  # of a side with severity 1 behind the healthy one
+_REACTION_S = 0.3  # from a spoken cue to the movement's beginning
 _SETTING_IN_S = 0.4  # a palsy that appears while we film, from healthy to full
 
 
@@ -220,6 +221,24 @@ class Session:
         rgb, jpeg = self._film.expose(rgb, index, time, travel)
         truth = self._truth(time, weakness, expression, exercise, phase, face)
         return Frame(rgb, jpeg, truth, face.points)
+
+    def obey(self, exercise: str, stamp_ns: int, hold_s: float) -> bool:
+        """Do an exercise that was not planned, as soon as a patient who is told can.
+
+        Args:
+            stamp_ns: when the patient hears it, on the frames' clock.
+            hold_s: how long the movement is held, seconds.
+
+        Returns:
+            False where the patient does not know the exercise, or is still at another.
+        """
+        time = (stamp_ns - self.start_ns) / NANOSECONDS + _REACTION_S
+        busy = any(one.start - _ONSET_S < time < one.stop + 2 * _ONSET_S
+                   for one in self._movements)
+        if exercise not in EXERCISES or busy:
+            return False
+        self._movements.append(_Movement(exercise, time, time + _ONSET_S + hold_s, 1.0, 1.2))
+        return True
 
     def _stamp(self, time: float) -> int:
         return self.start_ns + round(time * NANOSECONDS)
