@@ -47,6 +47,8 @@ TABLE = (
     Parameter('rest_s', _PLAN.rest_s, 'rest between movements', unit='s', least=0.1, most=600.0),
     Parameter('first_rest_s', _PLAN.first_rest_s, 'rest before the first movement', unit='s',
               least=0.1, most=_LONGEST_REST_S),
+    Parameter('talk_s', _PLAN.talk_s, 'how long he speaks and smiles, unasked, before the first '
+              'movement', unit='s', least=0.0, most=3600.0),
     Parameter('onset_s', -1.0, 'when the palsy sets in; negative: it is there from the start',
               unit='s', least=-1.0, most=3600.0),
     Parameter('fps', _PLAN.fps, 'frames per second', unit='Hz', least=1.0, most=120.0),
@@ -201,7 +203,7 @@ def _request(values: dict[str, Any]) -> Request:
     if values['obey_cues']:  # nothing of his own, for as long as a session may be
         exercises, values = (), {**values, 'first_rest_s': _LONGEST_REST_S}
     onset = float(values['onset_s'])
-    of_plan = ('repeats', 'hold_s', 'rest_s', 'first_rest_s', 'fps', 'width', 'height',
+    of_plan = ('repeats', 'hold_s', 'rest_s', 'first_rest_s', 'talk_s', 'fps', 'width', 'height',
                'interocular_px', 'head_motion', 'camera', 'mirrored')
     plan = SessionPlan(exercises=exercises, onset_s=None if onset < 0 else onset,
                        **{name: values[name] for name in of_plan})

@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _request(parsed: argparse.Namespace) -> Request:
     plan = SessionPlan(
         exercises=tuple(parsed.exercises), repeats=parsed.repeats, hold_s=parsed.hold,
-        rest_s=parsed.rest, first_rest_s=parsed.first_rest, onset_s=parsed.onset,
-        fps=parsed.fps, width=parsed.size[0], height=parsed.size[1],
+        rest_s=parsed.rest, first_rest_s=parsed.first_rest, talk_s=parsed.talk,
+        onset_s=parsed.onset, fps=parsed.fps, width=parsed.size[0], height=parsed.size[1],
         interocular_px=parsed.interocular, head_motion=parsed.head_motion,
         camera=parsed.camera, jpeg_quality=parsed.jpeg_quality,
         blinks_per_minute=parsed.blinks, mirrored=parsed.mirrored)
@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     session.add_argument('--hold', type=float, default=plan.hold_s, help='seconds')
     session.add_argument('--rest', type=float, default=plan.rest_s, help='seconds between')
     session.add_argument('--first-rest', type=float, default=plan.first_rest_s, help='seconds')
+    session.add_argument('--talk', type=float, default=plan.talk_s,
+                         help='seconds of unasked talk and smiles before the exercises')
     session.add_argument('--onset', type=float, help='second at which the palsy sets in; '
                          'without it the patient has it from the start')
     session.add_argument('--head-motion', type=float, default=plan.head_motion,

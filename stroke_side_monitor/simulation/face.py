@@ -106,6 +106,8 @@ class SimulatedFace:
         smile = self._smile_share(palsy, expression)
         corners = self._corners(smile, displacement)
         picture = self._skin(place, corners)
+        if expression.jaw:
+            _open_mouth(picture, place, min(3.0 * expression.jaw, 1.0))
         for eye, triangles in zip(_EYES, self._around_eye, strict=True):
             self._lids(picture, place, corners, triangles, eye[-1])
             self._eyeball(picture, place, displacement, eye, smile)
@@ -295,6 +297,19 @@ class SimulatedFace:
             (self.model.lid_gap(Side.LEFT, displacement),
              self.model.lid_gap(Side.RIGHT, displacement)),
             *_angles(rotation), (self.portrait.points + displacement)[:landmarks.COUNT])
+
+
+_ORAL_CAVITY = (58, 26, 26)  # RGB, unlit
+_MOUTH_OUTLINE = np.concatenate([topology.INNER_UPPER_LIP, topology.INNER_LOWER_LIP[-2:0:-1]])
+
+
+def _open_mouth(picture: NDArray[np.uint8], place: NDArray[np.float64], share: float) -> None:
+    """Darken what lies between the lips: a photograph of closed ones shows nothing of it."""
+    size = (picture.shape[1], picture.shape[0])
+    mask = share * _polygon(place[_MOUTH_OUTLINE], size)
+    dark = np.empty_like(picture)
+    dark[:] = _ORAL_CAVITY
+    picture[:] = cv2.blendLinear(dark, picture, mask, 1.0 - mask)
 
 
 _LASH_MM = 0.9  # the lash line's distance from the lid landmarks, at most

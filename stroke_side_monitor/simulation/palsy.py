@@ -114,7 +114,8 @@ class Palsy:
 class Expression:
     """What the patient tries to do, 0 (rest) to 1 (a healthy full movement) per side.
 
-    blink closes both eyes besides; a palsied lid follows it as far as it can.
+    blink closes both eyes besides; a palsied lid follows it as far as it can. jaw opens the
+    mouth, 1 by the model's widest; the facial nerve has no part in it, so that no palsy holds it.
     """
 
     smile: tuple[float, float] = (0.0, 0.0)
@@ -122,6 +123,7 @@ class Expression:
     brow_raise: tuple[float, float] = (0.0, 0.0)
     pucker: tuple[float, float] = (0.0, 0.0)
     blink: float = 0.0
+    jaw: float = 0.0
 
     @classmethod
     def of(cls, exercise: str, intensity: float = 1.0, blink: float = 0.0) -> Expression:
@@ -131,7 +133,7 @@ class Expression:
         if exercise not in EXERCISES:
             raise ValueError(f'exercise {exercise!r} is not one of rest, {", ".join(EXERCISES)}')
         movement = {exercise: (intensity, intensity)}
-        return cls(blink=blink, **movement)
+        return cls(blink=blink, **movement)  # type: ignore[arg-type]  # pairs only, by EXERCISES
 
 
 @dataclass(frozen=True)
@@ -192,11 +194,13 @@ class FaceModel:
                 for side in _SIDES for name in _PER_SIDE]
         self._basis = np.stack(rows)
         self._flat = self._basis.reshape(len(rows), -1)
+        self._jaw = _jaw(points)
 
     def displacement(self, palsy: Palsy, expression: Expression) -> NDArray[np.float64]:
         """float64 (N, 3), mm: how far each vertex lies from the photographed healthy face."""
         coefficients = self._coefficients(palsy, expression)
-        return (coefficients @ self._flat).reshape(self.points.shape)
+        moved = (coefficients @ self._flat).reshape(self.points.shape)
+        return moved + expression.jaw * self._jaw if expression.jaw else moved
 
     def intensities(self, palsy: Palsy, expression: Expression, movement: str
                     ) -> tuple[float, float]:
@@ -352,6 +356,25 @@ def _pull(points: NDArray[np.float64], side: Side, style: Style) -> NDArray[np.f
 
 def _commissure(points: NDArray[np.float64], side: Side, style: Style) -> NDArray[np.float64]:
     return _field(points, points[_COMMISSURE[side]], (13.0, 13.0, 15.0), (0.0, 1.0, 0.0))
+
+
+_JAW_DROP_MM = 14.0  # of the lower lip's middle in a wide open mouth
+
+
+def _jaw(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The jaw wide open: lower lip and chin come down, the commissures a little, and inward."""
+    corners = points[[landmarks.COMMISSURE_RIGHT, landmarks.COMMISSURE_LEFT]]
+    middle, half_width = corners.mean(axis=0), (corners[1, 0] - corners[0, 0]) / 2
+    across = (points[:, 0] - middle[0]) / half_width
+    below = np.clip((middle[1] - points[:, 1]) / 12.0, 0.0, 1.0)
+    drop = below * below * (3.0 - 2.0 * below) * np.exp(-0.5 * (across / 1.6) ** 2)
+    lip = topology.LOWER_LIP
+    drop[lip] = np.maximum(np.sqrt(np.clip(1.0 - across[lip] ** 2, 0.0, 1.0)), 0.25)
+    moved = np.zeros_like(points)
+    moved[:, 1] = -_JAW_DROP_MM * drop
+    for sign, corner in zip((-1.0, 1.0), corners, strict=True):
+        moved += _field(points, corner, (12.0, 12.0, 14.0), (-sign * 1.5, 0.0, 0.0))
+    return moved
 
 
 _UPPER_SHARE = 0.9  # of the closing way is the upper lid's, the rest the lower lid's

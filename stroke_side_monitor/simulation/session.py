@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.simulation.face import FaceTruth, HeadMotion, SimulatedFace
 from stroke_side_monitor.simulation.palsy import EXERCISES, Expression, Palsy, Style
 from stroke_side_monitor.simulation.portrait import Portrait
+from stroke_side_monitor.simulation.talk import Talk
 
 NANOSECONDS = 1_000_000_000
 # A stamp in the past that cannot be taken for "now", the same in every run.
@@ -29,6 +30,7 @@ class SessionPlan:
     """What happens in a session and how it is filmed.
 
     exercises: in order, each `repeats` times; () films a face at rest only.
+    talk_s: how long the patient speaks and smiles, unasked, after the first rest; seconds.
     hold_s, rest_s: of one repetition; first_rest_s before the first; seconds.
     onset_s: when the palsy sets in, seconds from the start; None: it was there before.
     fps: frames per second. width, height: pixels. interocular_px: eye distance, pixels.
@@ -47,6 +49,7 @@ class SessionPlan:
     hold_s: float = 2.0
     rest_s: float = 2.0
     first_rest_s: float = 3.0
+    talk_s: float = 0.0
     onset_s: float | None = None
     fps: float = 15.0
     width: int = 640
@@ -64,7 +67,8 @@ class SessionPlan:
             raise ValueError(f'exercise {", ".join(sorted(unknown))} is not one of '
                              f'{", ".join(EXERCISES)}')
         for name, low, high in (('repeats', 1, 100), ('hold_s', 0.1, 60), ('rest_s', 0.1, 600),
-                                ('first_rest_s', 0.1, 600), ('fps', 1, 120),
+                                ('first_rest_s', 0.1, 600), ('talk_s', 0, 3600),
+                                ('fps', 1, 120),
                                 ('width', 160, 4096), ('height', 120, 4096),
                                 ('interocular_px', 30, 600), ('head_motion', 0, 1),
                                 ('camera', 0, 1), ('jpeg_quality', 1, 100),
@@ -95,7 +99,7 @@ class FrameTruth:
     stamp_ns: the frame's time, nanoseconds.
     side: NONE, LEFT or RIGHT at this moment. severity_*: 0 to 1.
     pattern: none, central or peripheral. exercise: rest or the commanded one.
-    phase: rest, onset, hold or offset.
+    phase: rest, onset, hold or offset; talk while the patient speaks and smiles unasked.
     intensity: what the sides achieve of the commanded movement, 1 = a full healthy one.
     yaw_deg, pitch_deg, roll_deg: head pose, signs as in perception/frame.py.
     commissure_mm: distance from the photographed healthy face at rest, mm.
@@ -165,6 +169,7 @@ class Session:
             portrait.framed(plan.width, plan.height, plan.interocular_px), palsy, style)
         self._movements, self.duration_s = _script(plan, np.random.default_rng((seed, 1)))
         self._blinks = _blink_times(plan, self.duration_s, np.random.default_rng((seed, 2)))
+        self._talk = Talk(plan.talk_s, np.random.default_rng((seed, 7)))
         self._sway = _Sway(plan.head_motion, np.random.default_rng((seed, 3)),
                            self._face.portrait.pixel_per_mm)
         self._film = _Film(plan, seed)
@@ -259,6 +264,9 @@ class Session:
                 expression = Expression(blink=0.0 if closed else blink,
                                         **{movement.exercise: efforts})  # type: ignore[arg-type]
                 return expression, movement.exercise, phase
+        talked_s = time - self.plan.first_rest_s
+        if 0.0 <= talked_s < self.plan.talk_s:
+            return replace(self._talk.at(talked_s, minimum_jerk), blink=blink), 'rest', 'talk'
         return Expression(blink=blink), 'rest', 'rest'
 
     def _effort(self, movement: _Movement, side: Side, time: float) -> float:
@@ -289,7 +297,7 @@ def minimum_jerk(progress: float) -> float:
 
 def _script(plan: SessionPlan, rng: np.random.Generator) -> tuple[list[_Movement], float]:
     movements = []
-    time = plan.first_rest_s
+    time = plan.first_rest_s + plan.talk_s
     for exercise in plan.exercises:
         for _ in range(plan.repeats):
             stop = time + _ONSET_S + plan.hold_s

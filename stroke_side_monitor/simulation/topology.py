@@ -28,6 +28,11 @@ LOWER_LID_EDGE_LEFT = landmarks.MIRROR[LOWER_LID_EDGE_RIGHT]
 INNER_UPPER_LIP = np.array([78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308])
 INNER_LOWER_LIP = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308])
 
+# All vertices of the lower lip's vermilion, row by row from outside in, without the commissures.
+LOWER_LIP = np.array(
+    [146, 91, 181, 84, 17, 314, 405, 321, 375, 77, 90, 180, 85, 16, 315, 404, 320, 307,
+     96, 89, 179, 86, 15, 316, 403, 319, 325, 95, 88, 178, 87, 14, 317, 402, 318, 324])
+
 # Closed chains of three edges around the ala that are no faces of the mesh:
 _NOT_FACES = {(49, 64, 129), (279, 294, 358)}
 

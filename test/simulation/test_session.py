@@ -9,7 +9,8 @@ import pytest
 from stroke_side_monitor.assessment.exercise import smile_heights
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.frame import normalise
-from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.face import SimulatedFace
+from stroke_side_monitor.simulation.palsy import Expression, Palsy
 from stroke_side_monitor.simulation.session import Cue, Session, SessionPlan, minimum_jerk
 
 SHORT = SessionPlan(exercises=('smile', 'eye_close'), hold_s=0.8, rest_s=0.6, first_rest_s=0.6,
@@ -160,3 +161,40 @@ def test_a_frame_outside_the_session_is_an_error(astronaut):
     a_session = session(astronaut)
     with pytest.raises(IndexError):
         a_session.frame(len(a_session))
+
+
+TALK = SessionPlan(exercises=(), first_rest_s=0.5, talk_s=9.0, rest_s=0.5, fps=10.0,
+                   width=320, height=300, interocular_px=85.0, blinks_per_minute=0.0)
+
+
+def places(a_session, measure):
+    return np.array([measure(frame.points) for frame in a_session])
+
+
+def test_unasked_talk_and_smiles_move_the_face_and_are_no_exercise(astronaut):
+    talking = session(astronaut, Palsy(Side.NONE), TALK)
+    frames = list(talking)
+    said = [frame.truth.phase for frame in frames]
+    assert set(said) == {'rest', 'talk'}
+    assert {frame.truth.exercise for frame in frames} == {'rest'}
+    assert not talking.cues
+    moved = places(talking, smile_heights)
+    assert min(np.ptp(moved, axis=0)) > 1.5
+    resting = moved[[phase == 'rest' for phase in said]]
+    np.testing.assert_allclose(resting, np.broadcast_to(resting[0], resting.shape), atol=1e-9)
+
+
+def test_a_weak_side_talks_less(astronaut):
+    talking = places(session(astronaut, Palsy.of(Side.LEFT, 0.8), TALK), smile_heights)
+    right, left = np.abs(talking - talking[0]).mean(axis=0)
+    assert left < 0.7 * right
+
+
+def test_an_open_mouth_is_seen_open(mesh, astronaut):
+    face = SimulatedFace(astronaut, Palsy(Side.NONE))
+    gaps = []
+    for jaw in (0.0, 0.5):
+        rgb, _ = face.draw(Expression(jaw=jaw))
+        points = normalise(mesh.detect(rgb)[0]).points
+        gaps.append(points[13, 1] - points[14, 1])
+    assert gaps[1] > gaps[0] + 4.0
