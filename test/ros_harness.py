@@ -192,6 +192,15 @@ class Robot:
                        'affected_side', 'severity', 'asymmetry', 'exercise_result')),
                    'the monitor to subscribe')
 
+    def until_left(self) -> None:
+        """Until no subscription to the camera is known any more.
+
+        One that goes is known a while longer; a frame that is sent to it alone is lost to the one
+        that comes after it.
+        """
+        self.until(lambda: not self.camera.get_subscription_count(),
+                   'the monitor to leave the images')
+
     # The camera
 
     def message(self, rgb: np.ndarray, at_s: float | None = None):
@@ -258,8 +267,11 @@ class Robot:
         return self.until(answered, f'an answer of the service {name}').result()
 
     def enable(self, on: bool) -> SetBool.Response:
-        """~/enable."""
-        return self.call(SetBool, 'enable', SetBool.Request(data=on))
+        """~/enable; switched off, it has left the images on return."""
+        response = self.call(SetBool, 'enable', SetBool.Request(data=on))
+        if response.success and not on:
+            self.until_left()
+        return response
 
     def reset(self) -> Trigger.Response:
         """~/reset."""
@@ -270,9 +282,15 @@ class Robot:
         return self.call(Trigger, 'enrol_baseline', Trigger.Request())
 
     def transition(self, label: str) -> bool:
-        """One lifecycle transition, as a lifecycle manager asks for it."""
+        """One lifecycle transition, as a lifecycle manager asks for it.
+
+        Deactivated or shut down, it has left the images on return.
+        """
         request = ChangeState.Request(transition=Transition(label=label))
-        return self.call(ChangeState, 'change_state', request).success
+        success = self.call(ChangeState, 'change_state', request).success
+        if success and label in ('deactivate', 'shutdown'):
+            self.until_left()
+        return success
 
     def state(self) -> str:
         """Label of the lifecycle state."""
