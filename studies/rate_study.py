@@ -95,15 +95,15 @@ def people(folder: Path, count: int) -> Iterator[Portrait]:
         count -= 1
 
 
-def interval(differences: NDArray[np.float64]) -> str:
-    """Mean with its 95 % bootstrap interval by person."""
-    known = differences[np.isfinite(differences)]
+def interval(values: NDArray[np.float64], form: str = '+.3f') -> str:
+    """Mean with its 95 % bootstrap interval by person, in this format."""
+    known = values[np.isfinite(values)]
     if len(known) < 3:
         return '–'
     rng = np.random.default_rng(0)
     drawn = [known[rng.integers(0, len(known), len(known))].mean() for _ in range(2000)]
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return f'{known.mean():+.3f} ({low:+.3f} to {high:+.3f})'
+    return f'{known.mean():{form}} ({low:{form}} to {high:{form}})'
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.portrait import portrait
+from stroke_side_monitor.simulation.portrait import portrait, read_picture
 from stroke_side_monitor.simulation.session import Session, SessionPlan
 from stroke_side_monitor.simulation.still import simulate_still
 from training.occlusion import people
@@ -120,6 +120,29 @@ def test_a_mirrored_video_swaps_every_frame_bit_for_bit(patient):
     for one, other in zip(*results, strict=True):
         assert (one.excursion_left, one.excursion_right) == (
             other.excursion_right, other.excursion_left)
+
+
+def test_a_talking_patient_is_told_by_what_moves_and_mirrored_bit_for_bit(shared):
+    picture = sorted((shared / 'data/london_faces/neutral').glob('*.jpg'))[1]
+    patient = portrait(read_picture(picture), picture.stem)
+    plan = SessionPlan(exercises=(), first_rest_s=0.5, talk_s=14.0, rest_s=0.1, fps=15.0)
+    frames = list(Session(patient, Palsy.of(Side.LEFT, 0.5, 'central'), plan, seed=9))
+    deaf = dataclasses.replace(SETTINGS, talking_yields=0.0, talking_gain=0.0)
+    direct, mirrored, at_this_moment = (
+        Pipeline(settings, video=True) for settings in (SETTINGS, SETTINGS, deaf))
+    heard = []
+    for frame in frames:
+        stamp = frame.truth.stamp_ns * 1e-9
+        answer = direct.assess(frame.rgb, stamp)
+        assert_mirrored(answer, mirrored.assess(flipped(frame.rgb), stamp))
+        without = at_this_moment.assess(frame.rgb, stamp)
+        assert answer.z == without.z
+        heard.append((answer.side.p_left, without.side.p_left))
+    for pipeline in (direct, mirrored, at_this_moment):
+        pipeline.close()
+    differ = [(one, other) for one, other in heard if one != other and not math.isnan(one)]
+    assert len(differ) > 20
+    assert sum(one > other for one, other in differ) > len(differ) / 2, 'the left moves less'
 
 
 def test_the_patients_left_is_where_the_landmarks_say(stills, astronaut):

@@ -42,6 +42,10 @@ class SideRule:
     lids_yield: the lids are not heard against a mouth of at least this |M|.
     movement_on: |D| of commanded movements at which they name a side; 3 of 74
         healthy people (London set) smile so unevenly.
+    talking_yields, talking_gain: while it is known how evenly the mouth moves unasked, this much
+        of |M| counts for nothing, as healthy mouths go that far while they talk, and so many
+        times that asymmetry is added to M first. Chosen on 80 people of the London set, talking
+        as simulated (docs/measurement.md, "Talk").
     conflict_below: a classifier or a movement naming the other side is heard
         only while |M| is below this.
     steepness, midpoint: of the calibrated probability of a side as a function
@@ -55,6 +59,8 @@ class SideRule:
     eye_on: float = 4.5
     lids_yield: float = 0.5
     movement_on: float = 0.39
+    talking_yields: float = 1.0
+    talking_gain: float = 4.0
     conflict_below: float = 3.0
     steepness: float = 1.5
     midpoint: float = 1.7
@@ -70,6 +76,8 @@ class Evidence:
     movement: D of the commanded movements, -1..1, NaN before there was one.
     lids_tell: 1 where the lids may name a side, 0 where they are too small, shut or squinting;
         from a half on they may.
+    unasked: how much less the left of the mouth moves in talk and smiles that nobody asked for,
+        -2..2 (spontaneous.py); NaN while little has moved, or it moves on command.
     """
 
     mouth: float
@@ -77,6 +85,7 @@ class Evidence:
     classifier: float = math.nan
     movement: float = math.nan
     lids_tell: float = 1.0
+    unasked: float = math.nan
 
     @property
     def lids(self) -> float:
@@ -152,7 +161,8 @@ def evidence_strength(evidence: Evidence, rule: SideRule) -> float:
     """The evidence that decides, on the scale of M: `mouth_on` names a side.
 
     That is M where M names a side, else the strongest of M, E and D, each in units of
-    its own threshold; that of M is lower where the classifier names the same side.
+    its own threshold; that of M is lower where the classifier names the same side, and beside
+    M what moves unasked is weighed while anything does.
     """
     mouth = _mouth_strength(evidence, rule)
     if abs(mouth) >= rule.mouth_on:
@@ -173,7 +183,11 @@ def _lids_against_mouth(evidence: Evidence, rule: SideRule) -> bool:
 def _mouth_strength(evidence: Evidence, rule: SideRule) -> float:
     supported = _agreement(evidence.classifier, _towards(evidence.mouth)
                            ) is ClassifierAgreement.AGREES
-    return evidence.mouth * (rule.mouth_on / rule.supported_on) if supported else evidence.mouth
+    mouth = evidence.mouth * (rule.mouth_on / rule.supported_on) if supported else evidence.mouth
+    if math.isnan(evidence.unasked):
+        return mouth
+    mouth += rule.talking_gain * evidence.unasked
+    return math.copysign(max(abs(mouth) - rule.talking_yields, 0.0), mouth)
 
 
 def side_probabilities(strength: float, rule: SideRule) -> tuple[float, float, float]:
@@ -259,7 +273,8 @@ class SideFilter:
     def _median(self) -> Evidence:
         return Evidence(*(_nan_median([getattr(evidence, name) for _, evidence in self._recent])
                           for name in (
-                              'mouth', 'eye', 'classifier', 'movement', 'lids_tell')))
+                              'mouth', 'eye', 'classifier', 'movement', 'lids_tell',
+                              'unasked')))
 
     def _with_stability(self, decision: SideDecision, stamp_s: float) -> SideDecision:
         if decision.side is not self._side:

@@ -137,6 +137,10 @@ TABLE: tuple[Parameter, ...] = (
              unit='SD', live=True, least=0.1, most=20.0),
     _setting('movement_on', 'Asymmetry |D| of commanded movements from which they name a side.',
              live=True, least=0.05, most=1.0),
+    _setting('talking_yields', 'So much of |M| counts for nothing while the patient talks or '
+             'smiles unasked.', unit='SD', live=True, least=0.0, most=20.0),
+    _setting('talking_gain', 'So many times the asymmetry of what the mouth does unasked is added '
+             'to M.', unit='SD', live=True, least=0.0, most=20.0),
     _setting('conflict_below', 'A classifier or a movement naming the other side makes the '
              'answer UNKNOWN while |M| is below this.', unit='SD', live=True, least=0.0, most=20.0),
 )

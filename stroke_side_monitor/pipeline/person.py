@@ -20,6 +20,7 @@ from stroke_side_monitor.assessment.norms import Norms
 from stroke_side_monitor.assessment.personal import PersonalReference
 from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.assessment.side import Evidence, SideFilter, SideRule
+from stroke_side_monitor.assessment.spontaneous import SpontaneousMovement
 from stroke_side_monitor.assessment.terms import Basis
 from stroke_side_monitor.assessment.trend import MINIMAL_DETECTABLE_CHANGE, TrendMonitor
 from stroke_side_monitor.perception.quality import BlinkDetector
@@ -42,6 +43,7 @@ class Person:
         self._blinks = BlinkDetector()
         self._filter = SideFilter(window_s, stable_after_s, least_frames)
         self._exercises = ExerciseTracker()
+        self._spontaneous = SpontaneousMovement()
         self._movement_asymmetry = math.nan
         self._rest_scores = (math.nan, math.nan)
         self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
@@ -53,6 +55,7 @@ class Person:
         self._blinks.reset()
         self._filter.reset()
         self._exercises.reset()
+        self._spontaneous.reset()
         self._movement_asymmetry = math.nan
         self._rest_scores = (math.nan, math.nan)
         self._trend.reset()
@@ -99,12 +102,14 @@ class Person:
             rule: how a side is decided.
         """
         finished = self._follow_exercise(stamp_s, view.points)
+        at_rest = self._exercises.at_rest
+        unasked = self._spontaneous.add(stamp_s, view.points if at_rest else None)
         eye = math.nan if 'blink' in view.limits else side.eye_score(z)
         evidence = Evidence(side.mouth_score(z), eye, classifier_score,
                             self._movement_asymmetry,
-                            lids_tell=float('lids_unclear' not in view.limits))
+                            lids_tell=float('lids_unclear' not in view.limits),
+                            unasked=unasked if at_rest else math.nan)
         decision = self._filter.add(stamp_s, evidence, rule)
-        at_rest = self._exercises.at_rest
         if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
         personal = self._personal.add(
@@ -126,6 +131,7 @@ class Person:
             measured, z: metrics all the same, where there was a face; else empty.
         """
         finished = self._follow_exercise(stamp_s, None)
+        self._spontaneous.add(stamp_s, None)
         evidence = Evidence(side.mouth_score(z), side.eye_score(z)) if z else None
         return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons, evidence),
                           severity.unknown_severity(view.reasons), view, measured, z, finished,

@@ -44,6 +44,8 @@ class PipelineSettings:
     supported_on: float = SideRule.supported_on
     eye_on: float = SideRule.eye_on
     movement_on: float = SideRule.movement_on
+    talking_yields: float = SideRule.talking_yields
+    talking_gain: float = SideRule.talking_gain
     conflict_below: float = SideRule.conflict_below
 
     @property
@@ -58,4 +60,6 @@ class PipelineSettings:
         """The side decision's part."""
         return SideRule(
             mouth_on=self.mouth_on, mouth_off=self.mouth_off, supported_on=self.supported_on,
-            eye_on=self.eye_on, movement_on=self.movement_on, conflict_below=self.conflict_below)
+            eye_on=self.eye_on, movement_on=self.movement_on,
+            talking_yields=self.talking_yields, talking_gain=self.talking_gain,
+            conflict_below=self.conflict_below)

@@ -20,7 +20,8 @@ RULE = SideRule()
 
 
 def negated(evidence):
-    return Evidence(-evidence.mouth, -evidence.eye, -evidence.classifier, -evidence.movement)
+    return Evidence(-evidence.mouth, -evidence.eye, -evidence.classifier, -evidence.movement,
+                    unasked=-evidence.unasked)
 
 
 def test_a_clearly_drooping_left_mouth_is_left():
@@ -136,6 +137,32 @@ def test_movement_against_two_witnesses_is_unknown():
     assert decide(replace(against, classifier=0.9), RULE).side is Side.RIGHT
 
 
+def test_a_mouth_that_moves_evenly_unasked_needs_more_and_one_that_does_not_less():
+    evidence = Evidence(2.4, 0.0)
+    said = [decide(replace(evidence, unasked=unasked), RULE).side
+            for unasked in (math.nan, 0.0, 0.2, -0.2)]
+    assert said == [Side.LEFT, Side.NONE, Side.LEFT, Side.NONE]
+    assert decide(Evidence(1.7, 0.0, unasked=0.36), RULE).side is Side.LEFT
+    assert decide(Evidence(1.7, 0.0), RULE).side is Side.NONE
+
+
+def test_what_yields_is_never_turned_round():
+    assert [evidence_strength(Evidence(mouth, 0.0, unasked=0.0), RULE)
+            for mouth in (0.0, 0.4, -0.4, -1.5)] == [0.0, 0.0, 0.0, -0.5]
+
+
+def test_unasked_movement_alone_names_a_side_only_where_it_is_extreme():
+    assert decide(Evidence(0.0, 0.0, unasked=0.5), RULE).side is Side.NONE
+    assert decide(Evidence(0.0, 0.0, unasked=0.8), RULE).side is Side.LEFT
+
+
+def test_the_window_keeps_what_moved_unasked():
+    window = SideFilter(1.0, 0.5, least_frames=3)
+    for index, unasked in enumerate((math.nan, 0.4, 0.4)):
+        said = window.add(index / 30, Evidence(1.7, 0.0, unasked=unasked), RULE)
+    assert said.side is Side.LEFT
+
+
 @pytest.mark.parametrize(('score', 'agreement'), [
     (1.2, ClassifierAgreement.AGREES), (0.9, ClassifierAgreement.UNDECIDED),
     (-0.9, ClassifierAgreement.UNDECIDED), (math.nan, ClassifierAgreement.ABSENT)])
@@ -159,9 +186,10 @@ def test_probabilities_sum_to_one_and_follow_the_strength():
 
 
 @pytest.mark.parametrize('evidence', [
-    Evidence(m, e, c, d) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1)
+    Evidence(m, e, c, d, unasked=u) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1)
     for e in (-5.0, -4.0, 0.3, 4.6)
-    for c in (math.nan, -1.3, 0.2, 1.0, 2.0) for d in (math.nan, -0.4, 0.35)])
+    for c in (math.nan, -1.3, 0.2, 1.0, 2.0) for d in (math.nan, -0.4, 0.35)
+    for u in (math.nan, -0.3, 0.1)])
 @pytest.mark.parametrize('previous', list(Side))
 def test_a_mirror_swaps_the_side_and_nothing_else(evidence, previous):
     direct = decide(evidence, RULE, previous)
