@@ -58,9 +58,13 @@ class HiddenMouth:
 
     # How often a followed face is looked at while nothing changes.
     LOOK_EVERY_S = 0.2
-    # A look that contradicts is followed by others at once; so many of the last looks overrule
-    # what was said before. One noisy frame changes nothing.
-    _ENOUGH, _LOOKS = 2, 3
+    # A mouth that was seen is hidden when so many of the last looks are sure, or more of them only
+    # say so: a mouth that speaks is wide open, and may look hidden, for a syllable, while a mask
+    # stays (docs/measurement.md, "Hidden mouths").
+    _SURE, _SURELY, _PROBABLY = 2.0, (2, 3), (4, 5)
+    # So many of the last looks show one that was hidden. There each frame is looked at while in
+    # doubt: nobody is told anything meanwhile. One noisy frame changes nothing.
+    _SHOW = 2, 3
     # A mouth once hidden is seen again only from here on, log odds.
     _SEEN_BELOW = -1.0
 
@@ -85,7 +89,7 @@ class HiddenMouth:
         scale, zero = found['quantization']
         self._scale, self._zero = float(scale), int(zero)
         self._views = np.empty((2, SIZE, SIZE, 3), np.uint8)
-        self._recent: deque[float] = deque(maxlen=self._LOOKS)
+        self._recent: deque[float] = deque(maxlen=self._PROBABLY[1])
         self.reset()
 
     def reset(self) -> None:
@@ -112,11 +116,21 @@ class HiddenMouth:
     def _take(self, newest: float) -> None:
         first = not self._recent
         self._recent.append(newest)
-        border = self._SEEN_BELOW if self._hidden else 0.0
-        against = sum((score >= border) is not self._hidden for score in self._recent)
-        if first or against >= self._ENOUGH:
-            self._hidden = newest >= border
-        self._doubtful = (newest >= border) is not self._hidden
+        if first:
+            self._hidden = newest >= 0.0
+        elif self._hidden:
+            self._hidden = not self._holds(self._SHOW, [
+                score < self._SEEN_BELOW for score in self._recent])
+        else:
+            self._hidden = (
+                self._holds(self._SURELY, [score >= self._SURE for score in self._recent])
+                or self._holds(self._PROBABLY, [score >= 0.0 for score in self._recent]))
+        self._doubtful = self._hidden and newest < self._SEEN_BELOW
+
+    @staticmethod
+    def _holds(rule: tuple[int, int], said: list[bool]) -> bool:
+        enough, looks = rule
+        return sum(said[-looks:]) >= enough
 
     def score(self, seen: NDArray[np.uint8]) -> float:
         """How surely a mouth is hidden, log odds: from 0 on it is.

@@ -104,6 +104,37 @@ def test_a_mask_put_on_is_told_within_half_a_second_and_taken_off_likewise(mouth
     assert sum(a != b for a, b in pairwise(answers)) == 2
 
 
+class Told(HiddenMouth):
+    """Looks that say what the test wants them to; everything else is the real one."""
+
+    scores = iter(())
+
+    def score(self, seen):
+        return next(self.scores)
+
+
+def told(scores, bare):
+    """Answers at four frames a second, each of them a look."""
+    mouth = Told(NETWORK)
+    mouth.scores = iter(scores)
+    seen, sighting = bare
+    return [mouth.is_hidden(seen, dataclasses.replace(sighting, same_face=i > 0), i / 4)
+            for i in range(len(scores))]
+
+
+def test_a_mouth_that_looks_hidden_for_a_syllable_is_not(bare):
+    assert not any(told([-3.0, 0.5, 1.5, 0.8, -2.0, -2.0, 1.0, 1.9, -3.0, 3.0, -1.0], bare))
+
+
+def test_what_only_probably_hides_a_mouth_hides_it_when_it_stays(bare):
+    assert told([-3.0, 0.5, 0.5, 0.5, 0.5], bare) == [False] * 4 + [True]
+
+
+def test_what_surely_hides_a_mouth_hides_it_with_the_second_look(bare):
+    assert told([-3.0, 2.5, 2.5, 2.5], bare) == [False, False, True, True]
+    assert told([-3.0, 2.5, -2.5, 2.5, -2.5, -2.5], bare)[3:] == [True, False, False]
+
+
 def test_another_face_is_judged_by_its_first_picture(mouth, bare, masked):
     assert followed(mouth, [bare, masked, bare, masked], same_face=False) == [
         False, True, False, True]
