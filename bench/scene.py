@@ -22,13 +22,14 @@ from stroke_side_monitor.simulation.portrait import astronaut, portrait
 WIDTH, HEIGHT = 640, 480
 
 
-def simulated_frames(count: int) -> list[NDArray[np.uint8]]:
+def simulated_frames(count: int, width: int = WIDTH, height: int = HEIGHT
+                     ) -> list[NDArray[np.uint8]]:
     """A simulated patient (a public-domain photograph) who moves the head a little.
 
     Returns:
-        uint8 (480, 640, 3) each, 130 px between the eyes.
+        uint8 (height, width, 3) each, 130 px between the eyes of 480 that are high.
     """
-    face = SimulatedFace(portrait(astronaut()).framed(WIDTH, HEIGHT, 130.0),
+    face = SimulatedFace(portrait(astronaut()).framed(width, height, 130.0 * height / 480.0),
                          Palsy.of(Side.RIGHT, 0.8, 'central'))
     turns = 2 * np.pi * np.arange(count) / count
     return [face.draw(Expression.of('rest'), HeadMotion(

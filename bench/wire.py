@@ -42,11 +42,12 @@ class MonitorUnreachableError(RuntimeError):
 
 
 @contextmanager
-def monitor_process() -> Iterator[subprocess.Popen[bytes]]:
-    """A monitor waiting to be configured; ended by SIGINT."""
+def monitor_process(*parameters: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A monitor waiting to be configured, with parameters `name:=value`; ended by SIGINT."""
+    given = [word for parameter in ('autostart:=false', *parameters) for word in ('-p', parameter)]
     process = subprocess.Popen(
-        [sys.executable, '-m', 'stroke_side_monitor.ros', 'monitor', '--ros-args',
-         '-p', 'autostart:=false'], stderr=subprocess.DEVNULL)
+        [sys.executable, '-m', 'stroke_side_monitor.ros', 'monitor', '--ros-args', *given],
+        stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -55,9 +56,9 @@ def monitor_process() -> Iterator[subprocess.Popen[bytes]]:
 
 
 class Camera:
-    """Publishes raw images at 30 Hz and listens to the answers."""
+    """Publishes raw images at so many Hz and listens to the answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate_hz: float = RATE_HZ) -> None:
         rclpy.init()
         self.node = rclpy.create_node('bench_camera')
         self._executor = SingleThreadedExecutor()
@@ -72,7 +73,7 @@ class Camera:
         self._messages: Sequence[Image] = ()
         self.shown_s: list[float] = []
         self.latencies_ms: list[float] = []
-        self.node.create_timer(1 / RATE_HZ, self._show)
+        self.node.create_timer(1 / rate_hz, self._show)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -168,6 +169,25 @@ def measure(frames: Sequence[NDArray[np.uint8]], seconds: float) -> dict[str, An
         finally:
             camera.close()
     return figures
+
+
+def measure_rate(frames: Sequence[NDArray[np.uint8]], seconds: float, rate_hz: float,
+                 assess_rate_hz: float) -> dict[str, Any]:
+    """Processor share, memory, latency and share answered of a camera at another rate.
+
+    Args:
+        frames: uint8 (H, W, 3) with a face.
+        assess_rate_hz: the monitor's parameter.
+    """
+    with monitor_process(f'assess_rate_hz:={assess_rate_hz:.1f}') as process:
+        camera = Camera(rate_hz)
+        try:
+            camera.transition(Transition.TRANSITION_CONFIGURE)
+            camera.transition(Transition.TRANSITION_ACTIVATE)
+            camera.point_at(frames)
+            return _phase(process.pid, camera, seconds, assess_rate_hz)
+        finally:
+            camera.close()
 
 
 def _phase(pid: int, camera: Camera, seconds: float, assessed_hz: float) -> dict[str, Any]:
