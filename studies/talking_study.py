@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
-from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.palsy import Palsy, Style
 from stroke_side_monitor.simulation.portrait import PictureError, portrait, read_picture
 from stroke_side_monitor.simulation.session import NANOSECONDS, Session, SessionPlan
 from studies.rate_study import interval
@@ -33,14 +33,22 @@ SEVERITY = 0.5
 Film = Sequence[tuple[float, NDArray[np.uint8]]]
 
 
-def film(picture: Path, palsy: Palsy, seconds: float, seed: int) -> Film:
+def style(resting: float) -> Style:
+    """A palsy that shows so much of the usual at rest; in movement it is as weak as ever."""
+    usual = Style()
+    return Style(droop=usual.droop * resting, shorten=usual.shorten * resting,
+                 rest_pull=usual.rest_pull * resting, sag=usual.sag * resting)
+
+
+def film(picture: Path, palsy: Palsy, resting: float, seconds: float, seed: int) -> Film:
     """Stamps in seconds and pictures of somebody who talks.
 
     Raises:
         PictureError: the picture cannot be used.
     """
     plan = SessionPlan(exercises=(), first_rest_s=2.0, talk_s=seconds - 3.0, rest_s=1.0, fps=FPS)
-    session = Session(portrait(read_picture(picture), picture.stem), palsy, plan, seed)
+    session = Session(portrait(read_picture(picture), picture.stem), palsy, plan, seed,
+                      style(resting))
     return [(frame.truth.stamp_ns / NANOSECONDS, frame.rgb) for frame in session]
 
 
@@ -69,13 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog='python -m studies.talking_study', description=__doc__)
     parser.add_argument('--pictures', type=Path, required=True, help='folder of portraits')
     parser.add_argument('--people', type=int, default=40)
+    parser.add_argument('--resting', type=float, default=0.5,
+                        help='how much of the usual resting signs shows, 0 to 1 (default 0.5)')
     parser.add_argument('--seconds', type=float, default=28.0)
     given = parser.parse_args()
     found: dict[str, list[tuple[float, ...]]] = {rule: [] for rule in RULES}
     for seed, picture in enumerate(tqdm(sorted(given.pictures.glob('*.jpg'))[:given.people])):
         true = (Side.LEFT, Side.RIGHT)[seed % 2]
         try:
-            films = [film(picture, palsy, given.seconds, seed) for palsy in (
+            films = [film(picture, palsy, given.resting, given.seconds, seed) for palsy in (
                 Palsy.of(Side.NONE, 0.0), Palsy.of(true, SEVERITY, 'central'))]
         except PictureError as error:
             print(f'{picture.name}: {error}')
@@ -83,6 +93,8 @@ def main() -> None:
         for rule, settings in RULES.items():
             said = [answers(pictures, settings) for pictures in films]
             found[rule].append(figures(said[0], said[1], true))
+    print(f'{len(found[next(iter(RULES))])} people, {given.seconds:.0f} s each; central palsy of '
+          f'severity {SEVERITY}, {given.resting:g} of the usual resting signs\n')
     print('| of the answers, % | ' + ' | '.join(FIGURES) + ' | healthy people ever named |')
     print('|---' * (len(FIGURES) + 2) + '|')
     for rule, rows in found.items():
