@@ -27,6 +27,9 @@ from stroke_side_monitor.perception.quality import BlinkDetector
 from stroke_side_monitor.pipeline.opinions import Measured
 from stroke_side_monitor.pipeline.result import Assessment, View
 
+# Among the reasons while what moves unasked is weighed.
+TALKING = 'talking'
+
 
 class Person:
     """Everything that is forgotten when another person comes into view."""
@@ -115,7 +118,9 @@ class Person:
         personal = self._personal.add(
             stamp_s, measured.metrics, measured.context, at_rest=at_rest, results=finished,
             steady_mouth_score=decision.landmark_score)
-        decision = replace(decision, reasons=decision.reasons + view.limits + personal.codes)
+        talking = () if math.isnan(evidence.unasked) else (TALKING,)
+        decision = replace(
+            decision, reasons=decision.reasons + view.limits + talking + personal.codes)
         estimate = self._with_trend(stamp_s, self.severity_so_far)
         if estimate.basis is Basis.STATIC:
             estimate = severity.of_this_moment(estimate, decision.landmark_score,
