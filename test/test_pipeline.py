@@ -18,6 +18,7 @@ from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait, read_picture
 from stroke_side_monitor.simulation.session import Session, SessionPlan
 from stroke_side_monitor.simulation.still import simulate_still
+from studies import hidden_eye
 from training.occlusion import people
 
 # The astronaut's photograph shows 39 px between the eyes.
@@ -370,6 +371,31 @@ def test_a_face_whose_mouth_is_hidden_gets_no_answer(stills, patient, side, kind
     assert direct.metrics == direct.z == {}  # of a mouth that the mesh made up
     assert math.isnan(direct.side.landmark_score)
     assert_mirrored(direct, mirrored)
+
+
+@pytest.mark.parametrize('stuff', hidden_eye.STUFFS)
+@pytest.mark.parametrize('eye', [Side.LEFT, Side.RIGHT])
+def test_a_healthy_face_with_an_eye_covered_is_called_neither_one_sided_nor_healthy(
+        stills, astronaut, eye, stuff):
+    face = people.framed(people.find(StillFaceFinder(), astronaut), 80.0, 0.0)
+    rgb = hidden_eye.covered(face, stuff, eye, rng=np.random.default_rng(1))
+    said = stills.assess(rgb, 0.0)
+    assert (said.side.side, said.side.reasons[0]) == (Side.UNKNOWN, 'eye_hidden')
+    assert len(set(said.side.reasons)) == len(said.side.reasons)
+    assert math.isnan(said.side.eye_score)
+    assert math.isnan(said.side.classifier_score)
+    assert_mirrored(said, stills.assess(flipped(rgb), 0.0))
+
+
+@pytest.mark.parametrize('side', [Side.LEFT, Side.RIGHT])
+def test_a_complete_palsy_is_told_beside_a_covered_eye(stills, patient, side):
+    rgb, _ = simulate_still(patient.framed(480, 520, 90.0), Palsy.of(side, 1.0, 'peripheral'),
+                            'smile')
+    face = people.find(StillFaceFinder(), rgb)
+    said = stills.assess(
+        hidden_eye.covered(face, 'gauze', side, rng=np.random.default_rng(1)), 0.0).side
+    assert said.side is side
+    assert 'eye_hidden' in said.reasons
 
 
 def test_a_mask_put_on_and_taken_off_before_the_camera(patient):

@@ -107,20 +107,24 @@ class Person:
         finished = self._follow_exercise(stamp_s, view.points)
         at_rest = self._exercises.at_rest
         unasked = self._spontaneous.add(stamp_s, view.points if at_rest else None)
-        eye = math.nan if 'blink' in view.limits else side.eye_score(z)
-        evidence = Evidence(side.mouth_score(z), eye, classifier_score,
-                            self._movement_asymmetry,
-                            lids_tell=float('lids_unclear' not in view.limits),
-                            unasked=unasked if at_rest else math.nan)
+        eye_hidden = 'eye_hidden' in view.limits
+        evidence = Evidence(
+            side.mouth_score(z),
+            math.nan if eye_hidden or 'blink' in view.limits else side.eye_score(z),
+            math.nan if eye_hidden else classifier_score,
+            self._movement_asymmetry,
+            lids_tell=float('lids_unclear' not in view.limits),
+            unasked=unasked if at_rest else math.nan,
+            eye_hidden=float(eye_hidden))
         decision = self._filter.add(stamp_s, evidence, rule)
         if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
         personal = self._personal.add(
-            stamp_s, measured.metrics, measured.context, at_rest=at_rest, results=finished,
-            steady_mouth_score=decision.landmark_score)
+            stamp_s, measured.metrics, measured.context, at_rest=at_rest and not eye_hidden,
+            results=finished, steady_mouth_score=decision.landmark_score)
         talking = () if math.isnan(evidence.unasked) else (TALKING,)
-        decision = replace(
-            decision, reasons=decision.reasons + view.limits + talking + personal.codes)
+        reasons = dict.fromkeys(decision.reasons + view.limits + talking + personal.codes)
+        decision = replace(decision, reasons=tuple(reasons))
         estimate = self._with_trend(stamp_s, self.severity_so_far)
         if estimate.basis is Basis.STATIC:
             estimate = severity.of_this_moment(estimate, decision.landmark_score,

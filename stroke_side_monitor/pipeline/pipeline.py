@@ -31,6 +31,7 @@ from stroke_side_monitor.perception.face_tracker import (
     StillFaceFinder,
     VideoFaceTracker,
 )
+from stroke_side_monitor.perception.hidden_eye import HiddenEye
 from stroke_side_monitor.perception.hidden_mouth import HiddenMouth
 from stroke_side_monitor.perception.orientation import Orientation
 from stroke_side_monitor.perception.patient_choice import Wish
@@ -84,6 +85,7 @@ class Pipeline:
         self._finder = VideoFaceTracker() if video else StillFaceFinder()
         self._orientation = Orientation()
         self._hidden_mouth = HiddenMouth(resources.model_path('hidden_mouth.tflite'))
+        self._hidden_eye = HiddenEye()
         self._opinions = Opinions()
         self._looks = PairedLooks()
         self._frames = EvenFrames()
@@ -258,6 +260,8 @@ class Pipeline:
             limits += ('blink',)
         elif not quality.lids_tell(measured.face.interocular_px, measured.lid_gaps):
             limits += ('lids_unclear',)
+        if not reasons and self._hidden_eye.is_hidden(face_crop, sighting, stamp_s):
+            limits += ('eye_hidden',)
         if sighting.ambiguous:
             reasons += ('several_faces',)
         elif sighting.rival > 0.0:

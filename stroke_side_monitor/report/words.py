@@ -49,7 +49,7 @@ REASONS = {
     'upside_down': 'head upside down', 'mouth_hidden': 'mouth covered', 'blink': 'blink',
     'orientation_changed': 'left and right were swapped by a parameter',
     'lids_unclear': 'eyes too small, narrow or shut to be compared',
-    'talking': 'talking or smiling',
+    'talking': 'talking or smiling', 'eye_hidden': 'an eye covered',
     'lids_conflict': 'lids and mouth point to different sides',
     'cut_by_border': 'face cut off by the picture',
     'too_dark': 'too dark', 'too_bright': 'too bright', 'blurred': 'blurred',

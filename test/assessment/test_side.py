@@ -21,7 +21,7 @@ RULE = SideRule()
 
 def negated(evidence):
     return Evidence(-evidence.mouth, -evidence.eye, -evidence.classifier, -evidence.movement,
-                    unasked=-evidence.unasked)
+                    unasked=-evidence.unasked, eye_hidden=evidence.eye_hidden)
 
 
 def test_a_clearly_drooping_left_mouth_is_left():
@@ -146,6 +146,15 @@ def test_a_mouth_that_moves_evenly_unasked_needs_more_and_one_that_does_not_less
     assert decide(Evidence(1.7, 0.0), RULE).side is Side.NONE
 
 
+def test_beside_a_covered_eye_only_a_clear_mouth_or_a_movement_names_a_side():
+    covered = Evidence(RULE.mouth_on + RULE.hidden_eye_yields - 0.1, math.nan, eye_hidden=1.0)
+    said = decide(covered, RULE)
+    assert (said.side, said.reasons) == (Side.UNKNOWN, ('eye_hidden',))
+    assert decide(replace(covered, mouth=covered.mouth + 0.2), RULE).side is Side.LEFT
+    assert decide(replace(covered, mouth=0.0, movement=-0.5), RULE).side is Side.RIGHT
+    assert decide(replace(covered, eye_hidden=0.0), RULE).side is Side.LEFT
+
+
 def test_what_yields_is_never_turned_round():
     assert [evidence_strength(Evidence(mouth, 0.0, unasked=0.0), RULE)
             for mouth in (0.0, 0.4, -0.4, -1.5)] == [0.0, 0.0, 0.0, -0.5]
@@ -186,10 +195,10 @@ def test_probabilities_sum_to_one_and_follow_the_strength():
 
 
 @pytest.mark.parametrize('evidence', [
-    Evidence(m, e, c, d, unasked=u) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1)
+    Evidence(m, e, c, d, unasked=u, eye_hidden=h) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1)
     for e in (-5.0, -4.0, 0.3, 4.6)
     for c in (math.nan, -1.3, 0.2, 1.0, 2.0) for d in (math.nan, -0.4, 0.35)
-    for u in (math.nan, -0.3, 0.1)])
+    for u, h in ((math.nan, 0.0), (-0.3, 0.0), (0.1, 1.0))])
 @pytest.mark.parametrize('previous', list(Side))
 def test_a_mirror_swaps_the_side_and_nothing_else(evidence, previous):
     direct = decide(evidence, RULE, previous)
