@@ -104,6 +104,10 @@ class Running:
             os.kill(self.pid, {'SIGTERM': signal.SIGTERM, 'SIGKILL': signal.SIGKILL}.get(
                 way, signal.SIGINT))
 
+    def is_gone(self) -> bool:
+        """Whether it has ended; it may not have been waited for yet."""
+        return _is_gone(self.pid)
+
     def wait(self) -> tuple[float, int | None]:
         """Seconds until it is gone, and its status where it is our own child."""
         start = time.monotonic()
@@ -152,9 +156,10 @@ def one_life(way: str, folder: Path, camera: Camera, chance: random.Random) -> L
     started_s = time.monotonic() - start
     camera.cue('smile')
     camera.run(chance.uniform(0.0, 0.5))
-    if way == 'lifecycle':
-        camera.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     its_own = _mapped(running.pid) - before
+    if way == 'lifecycle':
+        # A monitor that is shut down ends, and nobody repeats an answer that DDS has lost.
+        camera.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN, unless=running.is_gone)
     running.end(way)
     seconds, status = running.wait()
     left = its_own & set(os.listdir(_SHARED_MEMORY))
@@ -199,8 +204,8 @@ def _problems(way: str, seconds: float, status: int | None, left: set[str], fold
 WAYS = ('SIGINT', 'SIGTERM', 'terminal closed', 'parent killed', 'lifecycle', 'SIGKILL')
 
 
-def run(cycles: int, seed: int) -> list[Life]:
-    """Lives in all ways by turns; to be called where DDS is kept on this machine."""
+def run(cycles: int, seed: int, ways: Sequence[str] = WAYS) -> list[Life]:
+    """Lives in these ways by turns; to be called where DDS is kept on this machine."""
     from bench import wire
     chance = random.Random(seed)
     camera = wire.Camera()
@@ -210,7 +215,7 @@ def run(cycles: int, seed: int) -> list[Life]:
     try:
         for index in tqdm(range(cycles), unit='life'):
             with tempfile.TemporaryDirectory() as folder:
-                lives.append(one_life(WAYS[index % len(WAYS)], Path(folder), camera, chance))
+                lives.append(one_life(ways[index % len(ways)], Path(folder), camera, chance))
     finally:
         camera.close()
     return lives
@@ -240,10 +245,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='endings', description=__doc__.splitlines()[0])
     parser.add_argument('--cycles', type=int, default=60)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--way', choices=WAYS, action='append', help='only so; may be repeated')
     options = parser.parse_args(arguments)
     keep_local(os.environ)
     about = machine()
-    lives = run(options.cycles, options.seed)
+    lives = run(options.cycles, options.seed, options.way or WAYS)
     print(table(lives, about))
     for life in lives:
         for problem in life.problems:
