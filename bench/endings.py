@@ -104,10 +104,6 @@ class Running:
             os.kill(self.pid, {'SIGTERM': signal.SIGTERM, 'SIGKILL': signal.SIGKILL}.get(
                 way, signal.SIGINT))
 
-    def is_gone(self) -> bool:
-        """Whether it has ended; it may not have been waited for yet."""
-        return _is_gone(self.pid)
-
     def wait(self) -> tuple[float, int | None]:
         """Seconds until it is gone, and its status where it is our own child."""
         start = time.monotonic()
@@ -118,10 +114,11 @@ class Running:
                 self._started.wait()
                 return time.monotonic() - start, None
             time.sleep(0.005)
-        self._tell_and_kill()
+        self.tell_and_kill()
         return float('nan'), None
 
-    def _tell_and_kill(self) -> None:
+    def tell_and_kill(self) -> None:
+        """Have it write where its threads stand, and kill it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)  # its stacks, into its log
             time.sleep(0.5)
@@ -146,20 +143,26 @@ def one_life(way: str, folder: Path, camera: Camera, chance: random.Random) -> L
     """Start a monitor, let it work, end it."""
     from lifecycle_msgs.msg import Transition
 
+    from bench.wire import MonitorUnreachableError
+
     before = set(os.listdir(_SHARED_MEMORY))
     camera.run(0.1)  # what the last one said
     start = time.monotonic()
     running = Running(way, folder)
-    camera.until(lambda: camera.publisher.get_subscription_count())
-    heard = len(camera.latencies_ms)
-    camera.until(lambda: len(camera.latencies_ms) > heard + 3)
-    started_s = time.monotonic() - start
-    camera.cue('smile')
-    camera.run(chance.uniform(0.0, 0.5))
-    its_own = _mapped(running.pid) - before
-    if way == 'lifecycle':
-        # A monitor that is shut down ends, and nobody repeats an answer that DDS has lost.
-        camera.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN, unless=running.is_gone)
+    try:
+        camera.until(lambda: camera.publisher.get_subscription_count())
+        heard = len(camera.latencies_ms)
+        camera.until(lambda: len(camera.latencies_ms) > heard + 3)
+        started_s = time.monotonic() - start
+        camera.cue('smile')
+        camera.run(chance.uniform(0.0, 0.5))
+        its_own = _mapped(running.pid) - before
+        if way == 'lifecycle':
+            camera.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    except MonitorUnreachableError as error:
+        running.tell_and_kill()
+        raise MonitorUnreachableError(
+            f'{error}; it wrote:\n{(folder / "log").read_text()}') from error
     running.end(way)
     seconds, status = running.wait()
     left = its_own & set(os.listdir(_SHARED_MEMORY))

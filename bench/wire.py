@@ -91,15 +91,8 @@ class Camera:
         cue.header.stamp = self.node.get_clock().now().to_msg()
         self._cues.publish(cue)
 
-    def transition(self, identifier: int, unless: Callable[[], bool] = lambda: False) -> bool:
-        """Ask the monitor for a lifecycle transition and wait for it.
-
-        Args:
-            unless: no answer is waited for once this is true.
-
-        Returns:
-            Whether it was answered.
-        """
+    def transition(self, identifier: int) -> None:
+        """Ask the monitor for a lifecycle transition and wait for it."""
         self.until(self._changer.service_is_ready)
         asked: list[Any] = []
 
@@ -110,8 +103,7 @@ class Camera:
                     ChangeState.Request(transition=Transition(id=identifier)))))
             return any(future.done() for _, future in asked)
 
-        self.until(lambda: done() or unless())
-        return done()
+        self.until(done)
 
     def run(self, seconds: float) -> None:
         """Show and listen for a while."""
