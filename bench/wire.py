@@ -133,10 +133,11 @@ class Camera:
 
 
 @contextmanager
-def running(frames: Sequence[NDArray[np.uint8]]) -> Iterator[tuple[int, Camera]]:
+def running(frames: Sequence[NDArray[np.uint8]], *parameters: str, rate_hz: float = RATE_HZ
+            ) -> Iterator[tuple[int, Camera]]:
     """An active monitor's process id and the camera that shows it these frames."""
-    with monitor_process() as process:
-        camera = Camera()
+    with monitor_process(*parameters) as process:
+        camera = Camera(rate_hz)
         try:
             camera.transition(Transition.TRANSITION_CONFIGURE)
             camera.transition(Transition.TRANSITION_ACTIVATE)
@@ -179,15 +180,8 @@ def measure_rate(frames: Sequence[NDArray[np.uint8]], seconds: float, rate_hz: f
         frames: uint8 (H, W, 3) with a face.
         assess_rate_hz: the monitor's parameter.
     """
-    with monitor_process(f'assess_rate_hz:={assess_rate_hz:.1f}') as process:
-        camera = Camera(rate_hz)
-        try:
-            camera.transition(Transition.TRANSITION_CONFIGURE)
-            camera.transition(Transition.TRANSITION_ACTIVATE)
-            camera.point_at(frames)
-            return _phase(process.pid, camera, seconds, assess_rate_hz)
-        finally:
-            camera.close()
+    with running(frames, f'assess_rate_hz:={assess_rate_hz:.1f}', rate_hz=rate_hz) as (pid, camera):
+        return _phase(pid, camera, seconds, assess_rate_hz)
 
 
 def _phase(pid: int, camera: Camera, seconds: float, assessed_hz: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from stroke_side_monitor.offline.inputs import read_picture
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait
 from stroke_side_monitor.simulation.still import simulate_still
+from studies.hidden_mouth import patients
 from training.occlusion import people
 from training.occlusion.face import DrawnFace, union
 
@@ -58,8 +58,9 @@ def main() -> None:
 def faces_with_covers(data: Path, pipeline: Pipeline) -> None:
     """Healthy and palsied people at rest, by what covers which eye."""
     rng, finder = np.random.default_rng(5), StillFaceFinder()
+    held = [one for one in people.photographs(data) if people.split_of(one.person) == 'report']
     found: dict[tuple[str, str], Counter[str]] = {}
-    for number, patient in enumerate(tqdm(list(_patients(data)))):
+    for number, patient in enumerate(tqdm(list(patients(held, data)))):
         side = (Side.LEFT, Side.RIGHT)[number % 2]
         for name, severity in (('healthy', 0.0), ('severity .5', 0.5), ('severity 1', 1.0)):
             palsy = Palsy.of(side, severity, 'peripheral')
@@ -99,17 +100,6 @@ def _verdict(said: Side, true: Side) -> str:
     if said is Side.NONE:
         return 'NONE'
     return 'right' if said is true else 'wrong'
-
-
-def _patients(data: Path) -> Iterator[Portrait]:
-    for photograph in people.photographs(data):
-        if photograph.source not in ('london_neutral', 'canada') \
-                or people.split_of(photograph.person) != 'report':
-            continue
-        try:
-            yield portrait(read_picture(photograph.path), photograph.person).framed(480, 520, 90.0)
-        except PictureError:
-            continue
 
 
 if __name__ == '__main__':

@@ -75,10 +75,10 @@ def main() -> None:
     faces = list(_faces(held))
     hidden(faces, pipeline)
     clear(faces, pipeline)
-    patients = list(_patients(held, options.data))
-    simulated(patients, pipeline)
+    portraits = list(patients(held, options.data))
+    simulated(portraits, pipeline)
     pipeline.close()
-    filmed(patients[:FILMED])
+    filmed(portraits[:FILMED])
 
 
 def as_they_are(photographs: Sequence[Photograph], pipeline: Pipeline) -> None:
@@ -167,7 +167,8 @@ def _framed(photograph: Photograph, face: DrawnFace, rng: np.random.Generator) -
     return framed
 
 
-def _patients(held: Sequence[Photograph], data: Path) -> Iterator[Portrait]:
+def patients(held: Sequence[Photograph], data: Path) -> Iterator[Portrait]:
+    """Those of them whom palsies are simulated on: in colour, and usable."""
     for photograph in held:
         if photograph.source not in ('london_neutral', 'canada'):
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
 
 from stroke_side_monitor.assessment.terms import ClassifierAgreement, Side
@@ -99,6 +99,14 @@ class Evidence:
         """E where it may name a side, else NaN."""
         return self.eye if self.lids_tell >= 0.5 else math.nan
 
+    @property
+    def beside_hidden_eye(self) -> bool:
+        """Whether something covers one eye."""
+        return self.eye_hidden >= 0.5
+
+
+_WITNESSES = tuple(field.name for field in fields(Evidence))
+
 
 @dataclass(frozen=True)
 class SideDecision:
@@ -159,7 +167,7 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
     conflict = _conflict(evidence, rule, agreement)
     if conflict:
         return unknown_side((conflict,), evidence)
-    if side is Side.NONE and evidence.eye_hidden >= 0.5:
+    if side is Side.NONE and evidence.beside_hidden_eye:
         return unknown_side(('eye_hidden',), evidence)
     left, none, right = side_probabilities(strength, rule)
     confidence = {Side.LEFT: left, Side.RIGHT: right, Side.NONE: none}[side]
@@ -194,7 +202,7 @@ def _mouth_strength(evidence: Evidence, rule: SideRule) -> float:
     supported = _agreement(evidence.classifier, _towards(evidence.mouth)
                            ) is ClassifierAgreement.AGREES
     mouth = evidence.mouth * (rule.mouth_on / rule.supported_on) if supported else evidence.mouth
-    yields = rule.hidden_eye_yields if evidence.eye_hidden >= 0.5 else 0.0
+    yields = rule.hidden_eye_yields if evidence.beside_hidden_eye else 0.0
     if not math.isnan(evidence.unasked):
         mouth += rule.talking_gain * evidence.unasked
         yields += rule.talking_yields
@@ -283,9 +291,7 @@ class SideFilter:
 
     def _median(self) -> Evidence:
         return Evidence(*(_nan_median([getattr(evidence, name) for _, evidence in self._recent])
-                          for name in (
-                              'mouth', 'eye', 'classifier', 'movement', 'lids_tell',
-                              'unasked', 'eye_hidden')))
+                          for name in _WITNESSES))
 
     def _with_stability(self, decision: SideDecision, stamp_s: float) -> SideDecision:
         if decision.side is not self._side:

@@ -76,7 +76,7 @@ def unevenness(face_crop: NDArray[np.uint8]) -> float:
 
 
 def _fine_contrast(eye: NDArray[Any]) -> float:
-    fine = cv2.GaussianBlur(eye.astype(np.float32), (0, 0), 1.5)
-    coarse = cv2.GaussianBlur(eye.astype(np.float32), (0, 0), 6.0)
+    eye = eye.astype(np.float32)
+    fine, coarse = cv2.GaussianBlur(eye, (0, 0), 1.5), cv2.GaussianBlur(eye, (0, 0), 6.0)
     return float((fine - coarse)[_WITHIN].std())
 

@@ -13,7 +13,7 @@ FPS = 15.0
 
 @pytest.fixture
 def talk(symmetric_points):
-    """A factory: frames of a mouth that opens and closes four times a second, mm each side."""
+    """A factory: frames of a mouth whose corners go up and down three times in two seconds, mm."""
     def frames(right, left, seconds=6.0, *, bias_mm=0.0, fps=FPS, droop_mm=0.0, start_s=0.0):
         made = []
         for index in range(round(seconds * fps)):
@@ -82,7 +82,7 @@ def test_what_was_long_ago_is_forgotten(talk):
 
 @pytest.mark.parametrize('gap', ['one side jumps while nobody looks', 'the camera pauses'])
 def test_nothing_is_made_of_what_lies_between_two_looks(talk, gap):
-    """Every half second the right corner is found elsewhere; in between both move alike."""
+    """Every second the right corner is found elsewhere; in between both move alike."""
     frames = []
     for piece in range(24):
         for stamp_s, points in talk(2.0, 2.0, 0.6, start_s=piece * 1.0):

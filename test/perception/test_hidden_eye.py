@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.hidden_eye import BORDER, HiddenEye, unevenness
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
@@ -17,54 +16,44 @@ from training.occlusion import people
 EYES = (Side.LEFT, Side.RIGHT)
 
 
-@pytest.fixture(scope='module')
-def face(finder, astronaut):
-    return people.framed(people.find(finder, astronaut), 80.0, 0.0)
-
-
-def looked(finder, rgb):
-    sighting = finder.look(rgb, 0.0)
-    return crop.aligned_crop(rgb, sighting.face), sighting
-
-
-def seen(finder, rgb):
-    return unevenness(looked(finder, rgb)[0])
+def seen(looked, rgb):
+    return unevenness(looked(rgb)[0])
 
 
 @pytest.mark.parametrize('eye', EYES)
 @pytest.mark.parametrize('stuff', STUFFS)
-def test_a_covered_eye_is_told_and_mirrored_bit_for_bit(finder, face, stuff, eye):
+def test_a_covered_eye_is_told_and_mirrored_bit_for_bit(looked, face, stuff, eye):
     rgb = covered(face, stuff, eye, rng=np.random.default_rng(1))
-    assert seen(finder, rgb) < BORDER
-    assert seen(finder, np.ascontiguousarray(rgb[:, ::-1])) == seen(finder, rgb)
+    assert seen(looked, rgb) < BORDER
+    assert seen(looked, np.ascontiguousarray(rgb[:, ::-1])) == seen(looked, rgb)
 
 
-def test_a_bare_face_and_one_with_both_eyes_covered_are_not(finder, face):
-    assert seen(finder, face.rgb) > BORDER / 2
-    assert seen(finder, covered(face, 'black patch', *EYES, rng=np.random.default_rng(1))) > BORDER
+def test_a_bare_face_and_one_with_both_eyes_covered_are_not(looked, face):
+    assert seen(looked, face.rgb) > BORDER / 2
+    assert seen(looked, covered(face, 'black patch', *EYES, rng=np.random.default_rng(1))) > BORDER
 
 
 @pytest.mark.parametrize('kind', ['spectacles', 'beard', 'cannula'])
-def test_nor_are_spectacles_and_the_like(finder, face, kind):
+def test_nor_are_spectacles_and_the_like(looked, face, kind):
     rgb = people.clear(face, 'validation', kind, np.random.default_rng(3)).rgb
-    assert seen(finder, rgb) > BORDER
+    assert seen(looked, rgb) > BORDER
 
 
 @pytest.mark.parametrize('exercise', ['rest', 'smile', 'eye_close', 'brow_raise'])
-def test_nor_is_a_palsied_face_that_moves(finder, astronaut, exercise):
+def test_nor_is_a_palsied_face_that_moves(looked, astronaut, exercise):
     patient = portrait(astronaut, 'astronaut').framed(480, 520, 90.0)
     rgb, _ = simulate_still(patient, Palsy.of(Side.LEFT, 0.8, 'peripheral'), exercise)
-    assert seen(finder, rgb) > BORDER
+    assert seen(looked, rgb) > BORDER
 
 
 @pytest.fixture
-def bare(finder, face):
-    return looked(finder, face.rgb)
+def bare(looked, face):
+    return looked(face.rgb)
 
 
 @pytest.fixture
-def patched(finder, face):
-    return looked(finder, covered(face, 'gauze', Side.LEFT, rng=np.random.default_rng(1)))
+def patched(looked, face):
+    return looked(covered(face, 'gauze', Side.LEFT, rng=np.random.default_rng(1)))
 
 
 def followed(looks, same_face=True):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor import resources
-from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.hidden_mouth import HiddenMouth, window
 from stroke_side_monitor.perception.tflite import ModelError
 from training.occlusion import choosing, people, reporting
@@ -21,18 +20,8 @@ def mouth():
     return HiddenMouth(NETWORK)
 
 
-@pytest.fixture(scope='module')
-def face(finder, astronaut):
-    return people.framed(people.find(finder, astronaut), 80.0, 0.0)
-
-
-def looked(finder, rgb):
-    sighting = finder.look(rgb, 0.0)
-    return crop.aligned_crop(rgb, sighting.face), sighting
-
-
-def score(finder, mouth, rgb):
-    seen, sighting = looked(finder, rgb)
+def score(looked, mouth, rgb):
+    seen, sighting = looked(rgb)
     return mouth.score(window(seen, sighting.face))
 
 
@@ -41,44 +30,44 @@ def drawn(face, split, kind, seed=3):
 
 
 @pytest.mark.parametrize('kind', ['surgical mask', 'towel', 'hand', 'cup'])
-def test_a_mouth_behind_something_is_hidden(finder, mouth, face, kind):
-    assert score(finder, mouth, drawn(face, 'validation', kind)) >= 0.0
+def test_a_mouth_behind_something_is_hidden(looked, mouth, face, kind):
+    assert score(looked, mouth, drawn(face, 'validation', kind)) >= 0.0
 
 
 @pytest.mark.parametrize('kind', ['respirator', 'folded towel', 'fist', 'microphone'])
-def test_and_behind_things_that_the_network_never_saw(finder, mouth, face, kind):
-    assert score(finder, mouth, drawn(face, 'report', kind)) >= 0.0
+def test_and_behind_things_that_the_network_never_saw(looked, mouth, face, kind):
+    assert score(looked, mouth, drawn(face, 'report', kind)) >= 0.0
 
 
 @pytest.mark.parametrize('kind', [*choosing.CLEAR, *reporting.CLEAR])
-def test_a_mouth_beside_something_is_seen(finder, mouth, face, kind):
+def test_a_mouth_beside_something_is_seen(looked, mouth, face, kind):
     split = 'validation' if kind in choosing.CLEAR else 'report'
     rgb = people.clear(face, split, kind, np.random.default_rng(3)).rgb
-    assert score(finder, mouth, rgb) < 0.0
+    assert score(looked, mouth, rgb) < 0.0
 
 
 @pytest.mark.parametrize('change', [
     lambda rgb: rgb, lambda rgb: np.repeat(rgb[..., 1:2], 3, axis=2), lambda rgb: rgb // 3,
     lambda rgb: cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)])
-def test_a_bare_face_is_seen_in_colour_grey_dark_and_small(finder, mouth, face, change):
-    assert score(finder, mouth, np.ascontiguousarray(change(face.rgb))) < 0.0
+def test_a_bare_face_is_seen_in_colour_grey_dark_and_small(looked, mouth, face, change):
+    assert score(looked, mouth, np.ascontiguousarray(change(face.rgb))) < 0.0
 
 
 @pytest.mark.parametrize('kind', ['surgical mask', 'hand', 'tube'])
-def test_a_mirror_changes_nothing(finder, mouth, face, kind):
+def test_a_mirror_changes_nothing(looked, mouth, face, kind):
     rgb = drawn(face, 'validation', kind)
     mirrored = np.ascontiguousarray(rgb[:, ::-1])
-    assert score(finder, mouth, rgb) == score(finder, mouth, mirrored)
+    assert score(looked, mouth, rgb) == score(looked, mouth, mirrored)
 
 
 @pytest.fixture
-def bare(finder, face):
-    return looked(finder, face.rgb)
+def bare(looked, face):
+    return looked(face.rgb)
 
 
 @pytest.fixture
-def masked(finder, face):
-    return looked(finder, drawn(face, 'validation', 'surgical mask'))
+def masked(looked, face):
+    return looked(drawn(face, 'validation', 'surgical mask'))
 
 
 def followed(mouth, looks, same_face=True):
