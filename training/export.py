@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor.perception.side_classifier import CARD_FORMAT, SideClassifier
 from stroke_side_monitor.perception.tflite import ModelError
+from training import class_network
 from training.antisymmetric import float_scores
 from training.common import (
     TrainingError,
@@ -29,7 +30,7 @@ from training.common import (
     write_whole,
 )
 from training.dataset import Dataset, answerable, load
-from training.predictors import Network, Run, answers, open_run
+from training.predictors import Run, answers, open_run
 from training.scans.dataset import is_scan_dataset
 from training.scans.export import export_scans
 from training.tasks import Row
@@ -38,7 +39,6 @@ from training.tasks import Row
 # robot uses them; inside it they decide nothing.
 LEAST_CORRELATION, LEAST_SIGN_AGREEMENT, LARGEST_ACCURACY_LOSS = 0.97, 0.98, 0.02
 _PICTURES = 600
-NETWORK_FORMAT = 'stroke-side-network-1'
 
 
 def export(folder: Path, data: Path, out: Path, about: Path | None) -> None:
@@ -52,7 +52,7 @@ def export(folder: Path, data: Path, out: Path, about: Path | None) -> None:
     """
     run = open_run(folder)
     name = 'side_classifier' if run.kind == 'antisymmetric' else run.name
-    check_own_card(out / f'{name}.tflite', (CARD_FORMAT, NETWORK_FORMAT))
+    check_own_card(out / f'{name}.tflite', (CARD_FORMAT, class_network.FORMAT))
     figures = read_json(folder / 'evaluation.json', 'evaluate')
     dataset = load(data)
     rows, labels = answerable(dataset.split('test'), run.task)
@@ -81,7 +81,8 @@ def parity(run: Run, dataset: Dataset, rows: Sequence[Row], labels: NDArray[np.i
         raise TrainingError('a landmark model is not a picture model; there is nothing to export')
     if run.kind == 'antisymmetric':
         return _score_parity(run, dataset, rows)
-    both = [Network(run.folder / name) for name in ('model_float.tflite', 'model.tflite')]
+    both = [class_network.Network(run.folder / name)
+            for name in ('model_float.tflite', 'model.tflite')]
     exact, rounded = (np.array([one.probabilities(crop) for crop in dataset.crops(rows)])
                       for one in both)
     chosen = exact.argmax(axis=1), rounded.argmax(axis=1)
@@ -135,7 +136,7 @@ def check_parity(found: dict[str, Any]) -> None:
 def _core(run: Run, content: bytes) -> dict[str, Any]:
     if run.kind == 'antisymmetric':
         return dict(read_json(run.folder / 'model.json', 'train'))
-    return {'format': NETWORK_FORMAT, 'name': run.name,
+    return {'format': class_network.FORMAT, 'name': run.name,
             'sha256': hashlib.sha256(content).hexdigest(), 'labels': list(run.task.classes),
             'label_frame': 'patient', 'crop_version': run.about['dataset']['crop_version'],
             'input': {'size': [224, 224], 'channels': 'RGB', 'scaling': 'uint8, 0 to 255'}}

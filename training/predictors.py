@@ -13,12 +13,12 @@ from typing import Any
 import cv2
 import joblib
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.perception.tflite import ModelError
+from training.class_network import Network
 from training.common import TrainingError, read_json
 from training.dataset import Dataset
 from training.tasks import TASKS, Row, Task
@@ -96,33 +96,6 @@ def _antisymmetric(run: Run, dataset: Dataset, rows: Sequence[Row]) -> Answers:
 
 def _flipped(crop: NDArray[np.uint8]) -> NDArray[Any]:
     return cv2.flip(crop, 1)
-
-
-class Network:
-    """A quantised network that takes one crop and gives class probabilities."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
-        except (OSError, ValueError) as error:
-            raise TrainingError(f'cannot load {path} ({error}); run train again') from error
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
-
-    def probabilities(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """float64 (classes,); a single sigmoid output p becomes (1 - p, p)."""
-        scale, zero = self._input['quantization']
-        value = crop.astype(np.float32)
-        if self._input['dtype'] == np.uint8:
-            value = np.clip(np.round(value / scale + zero), 0, 255).astype(np.uint8)
-        self._interpreter.set_tensor(self._input['index'], value[None])
-        self._interpreter.invoke()
-        seen = self._interpreter.get_tensor(self._output['index'])[0].astype(np.float64)
-        if self._output['dtype'] == np.int8:
-            scale, zero = self._output['quantization']
-            seen = (seen - zero) * scale
-        return np.array([1 - seen[0], seen[0]]) if len(seen) == 1 else seen
 
 
 def _network(run: Run, dataset: Dataset, rows: Sequence[Row]) -> Answers:

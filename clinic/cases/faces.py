@@ -5,17 +5,22 @@ It keeps nothing. One pipeline serves a process; requests take turns at it.
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from clinic.cases import classes
 from clinic.cases.pictures import Picture, jpeg
 from stroke_side_monitor import overlay
+from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline import records
 from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
+from training.common import TrainingError
 
+log = logging.getLogger(__name__)
 _turn = threading.Lock()
 _pipeline: Pipeline | None = None
 
@@ -52,8 +57,18 @@ def check(rgb: Picture, *, mirrored: bool) -> Finding:
     with _turn:
         pipeline = load()
         assessment = pipeline.assess(rgb, 0.0)
-    return Finding(figures(assessment), jpeg(overlay.draw(rgb, assessment)),
-                   model_notes(pipeline))
+    found, models = figures(assessment), model_notes(pipeline)
+    face = assessment.view.face
+    if face is not None and assessment.side.side in (Side.LEFT, Side.RIGHT):
+        try:
+            asked = classes.ask(rgb, face)
+        except TrainingError as error:  # the answer does not rest on it
+            log.error('no confidence of face classes: %s', error)
+            asked = None
+        if asked is not None:
+            network, found['classes'] = asked
+            models['classes'] = {'name': network.name, 'sha256': network.sha256}
+    return Finding(found, jpeg(overlay.draw(rgb, assessment)), models)
 
 
 def figures(assessment: Assessment) -> dict[str, Any]:

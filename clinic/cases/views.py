@@ -171,7 +171,7 @@ def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
         shown.update(
             side=words.side(figures['side']), tone=_tone(figures), advice=words.advice(figures),
             facts=words.facts(figures), reasons=words.reasons(figures),
-            probabilities=words.probabilities(figures),
+            probabilities=words.probabilities(figures), classes=words.classes(figures),
             movements=words.movements(figures.get('movements', [])))
     return shown
 
@@ -256,8 +256,10 @@ def _sheet(case: Case) -> sheet.Sheet:
         title=f'{case.get_kind_display()}: {case.short_id}',
         subtitle=' · '.join(filter(None, (when, case.patient_key, given_by))),
         emergency=shown['emergency'], answer=shown['side'], advice=shown['advice'],
-        facts=[*shown['facts'], *shown['probabilities']], notes=shown['reasons'],
-        footer=shown['disclaimer'], picture=_picture(case))
+        facts=[*shown['facts'], *shown['probabilities'],
+               *((f"{case.given_by['classes']['name']}: {name}", value)
+                 for name, value in shown.get('classes', []))],
+        notes=shown['reasons'], footer=shown['disclaimer'], picture=_picture(case))
 
 
 def _picture(case: Case) -> bytes | None:

@@ -172,6 +172,18 @@ def probabilities(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(label(name), _percent(figures[f'p_{name}'])) for name in FACE_LABELS]
 
 
+def classes(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an installed network of face classes says, likeliest first; empty without one."""
+    named = {
+        'mild_eye': _('eye, mild'), 'moderate_eye': _('eye, moderate'),
+        'severe_eye': _('eye, severe'), 'mild_mouth': _('mouth, mild'),
+        'moderate_mouth': _('mouth, moderate'), 'severe_mouth': _('mouth, severe'),
+        'normal': _('normal'), 'near_normal': _('near normal'), 'mild': _('mild'),
+        'moderate': _('moderate'), 'severe': _('severe'), 'complete': _('complete')}
+    return [(named.get(code, code), _percent(share)) for code, share in sorted(
+        figures.get('classes', {}).items(), key=lambda one: -one[1])]
+
+
 def reasons(figures: Mapping[str, Any]) -> list[str]:
     """Why there is no answer, or what limits trust in it."""
     return [_(words.reason(code)) for code in figures['reasons']]

@@ -2,13 +2,17 @@
 the person agreed to."""
 
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from PIL import Image
 
-from clinic.cases import faces, pictures
+from clinic.cases import classes, faces, pictures
 from clinic.cases.models import AuditEntry, Case
 from clinic.tests.conftest import jpeg, png
 
@@ -136,3 +140,79 @@ def test_a_name_is_not_taken_for_a_pseudonym(browse, left_weak):
     answer = send(browse('clinician'), png(left_weak), patient_key='Anna Müller', keep='on')
     assert answer.status_code == 400
     assert not Case.objects.exists()
+
+
+# The optional network of classes
+
+
+NETWORK = Path(__file__).parent / 'data' / 'toy_classes.tflite'
+SIX = {'mild_eye', 'mild_mouth', 'moderate_eye', 'moderate_mouth', 'severe_eye', 'severe_mouth'}
+
+
+@pytest.fixture
+def network(db):
+    """The toy network, installed for one test."""
+    call_command('install_face_network', str(NETWORK), stdout=io.StringIO())
+    yield
+    classes.remove()
+
+
+@pytest.mark.django_db
+def test_every_class_of_an_installed_network_has_its_confidence(network, browse, left_weak):
+    answer = text(send(browse('clinician'), png(left_weak)))
+    case = Case.objects.get()
+    assert set(case.result['classes']) == SIX
+    assert sum(case.result['classes'].values()) == pytest.approx(1.0, abs=0.03)  # int8
+    assert case.given_by['classes']['name'] == 'toy of classes'
+    assert case.given_by['side']['name'] != 'toy of classes'
+    assert 'What the network “toy of classes” says' in answer
+    for name in ('eye, mild', 'mouth, severe'):
+        assert name in answer
+
+
+@pytest.mark.django_db
+def test_the_network_changes_no_answer_and_sees_a_mirror_image_alike(browse, left_weak):
+    without = faces.check(left_weak, mirrored=False).figures
+    call_command('install_face_network', str(NETWORK), stdout=io.StringIO())
+    try:
+        seen, flipped = (faces.check(np.ascontiguousarray(rgb), mirrored=False).figures
+                         for rgb in (left_weak, left_weak[:, ::-1]))
+    finally:
+        classes.remove()
+    assert seen['classes'] == flipped['classes']
+    assert {**seen, 'classes': None} == {**without, 'classes': None}
+
+
+def test_a_network_that_knows_no_healthy_face_is_not_asked_about_one(network, healthy):
+    assert 'classes' not in faces.check(healthy, mirrored=False).figures
+
+
+def test_a_broken_network_costs_no_answer_and_is_told_to_the_log(network, left_weak, caplog):
+    classes.installed_at().write_bytes(b'nothing')
+    classes.installed_at().with_suffix('.json').touch()
+    found = faces.check(left_weak, mirrored=False).figures
+    assert found['side'] == 'left'
+    assert 'classes' not in found
+    assert 'do not belong together' in caplog.text
+
+
+@pytest.mark.parametrize(('change', 'told'), [
+    ({'format': 'stroke-side-classifier-1'}, 'not of format'), ({'sha256': '0' * 64}, 'belong'),
+    ({'crop_version': 'other'}, 'trained on crops'), ({'figures': {}}, 'lacks figures'),
+    ({'labels': ['left', 'none', 'right']}, 'names sides'), ({'labels': ['a', 'b']}, 'belong')])
+@pytest.mark.django_db
+def test_a_network_that_does_not_fit_is_not_installed(tmp_path, change, told):
+    card = json.loads(NETWORK.with_suffix('.json').read_text())
+    (tmp_path / 'n.tflite').write_bytes(NETWORK.read_bytes())
+    (tmp_path / 'n.json').write_text(json.dumps({**card, **change}))
+    with pytest.raises(CommandError, match=told):
+        call_command('install_face_network', str(tmp_path / 'n.tflite'))
+    assert not classes.installed_at().exists()
+
+
+@pytest.mark.django_db
+def test_a_network_is_removed_and_only_where_there_is_one(network):
+    call_command('install_face_network', '--remove', stdout=io.StringIO())
+    assert not classes.installed_at().exists()
+    with pytest.raises(CommandError, match='no network'):
+        call_command('install_face_network', '--remove')
