@@ -20,7 +20,12 @@ import pytest
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import dataset
+from stroke_side_monitor.offline import dataset, tasks
+from stroke_side_monitor.offline.inputs import Input, Kind
+from stroke_side_monitor.offline.isolation import Isolated
+from stroke_side_monitor.offline.sources import Source
+from stroke_side_monitor.offline.tasks import Options
+from stroke_side_monitor.pipeline import PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.recording import write_bag, write_video
@@ -72,6 +77,19 @@ def inputs(patient, tmp_path_factory):
     write_video(session, folder / 'session.mp4')
     write_bag(session, folder / 'bag')
     return folder
+
+
+def test_a_workers_processes_keep_the_memory_of_one_picture_for_the_next(inputs, monkeypatch):
+    # As Dask's nanny has it; a quarter of the processor time of a video went there.
+    monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '65536')
+    isolated = Isolated(Options(False, None, None, PipelineSettings()))
+    try:
+        isolated.results(tasks.number([Source(Input(inputs / 'left.jpg', Kind.PICTURE))]))
+        environment = Path(f'/proc/{isolated._process.pid}/environ').read_bytes()
+    finally:
+        isolated.close()
+    assert b'PATH=' in environment
+    assert b'MALLOC_TRIM_THRESHOLD_' not in environment
 
 
 @pytest.fixture(scope='module')
