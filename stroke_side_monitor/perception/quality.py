@@ -28,7 +28,10 @@ class QualityLimits:
         beyond 10 degrees are hardly more asymmetrical, once the norms have taken off what the
         turn itself shows. Pitch is against an average face: many frontal ones read 10 to 18.
     min_luminance, max_luminance: mean grey of the face crop, 0..255.
-    min_sharpness: variance of the Laplacian of the 224 px crop's grey values.
+    min_sharpness: variance of the Laplacian of the 224 px crop's grey values, for faces from 65 px
+        between the eyes on; in proportion less for smaller ones, whose crop holds fewer details.
+        Small faces seen by ordinary cameras are as well measured below 8 as above it, those out
+        of focus are not (docs/measurement.md, "Small and turned faces").
     """
 
     min_interocular_px: float = 35.0
@@ -47,6 +50,9 @@ class FaceQuality:
     luminance: float
     sharpness: float
     reasons: tuple[str, ...]
+
+
+_ALL_DETAILS_PX = 65.0
 
 
 def judge(face: FaceLandmarks, normalised: NormalisedFace, crop: NDArray[np.uint8],
@@ -70,7 +76,8 @@ def judge(face: FaceLandmarks, normalised: NormalisedFace, crop: NDArray[np.uint
         ('cut_by_border', _is_cut(face)),
         ('too_dark', luminance < limits.min_luminance),
         ('too_bright', luminance > limits.max_luminance),
-        ('blurred', sharpness < limits.min_sharpness),
+        ('blurred', sharpness < limits.min_sharpness * min(
+            normalised.interocular_px / _ALL_DETAILS_PX, 1.0)),
     )
     return FaceQuality(luminance, sharpness, tuple(reason for reason, failed in checks if failed))
 

@@ -126,7 +126,8 @@ TABLE: tuple[Parameter, ...] = (
     _setting('max_luminance', 'Brighter faces are not assessed (too_bright); mean grey value.',
              live=True, least=0.0, most=255.0),
     _setting('min_sharpness', 'Blurrier faces are not assessed (blurred); variance of the '
-             "crop's Laplacian.", live=True, least=0.0, most=10000.0),
+             "crop's Laplacian, in proportion less below 65 px between the eyes.", live=True,
+             least=0.0, most=10000.0),
     _setting('mouth_on', 'Mouth score |M| from which a side is named.', unit='SD', live=True,
              least=0.1, most=20.0),
     _setting('mouth_off', 'Mouth score |M| below which a named side is released.', unit='SD',

@@ -7,6 +7,8 @@ import pytest
 from stroke_side_monitor.perception import crop, frame, quality
 from stroke_side_monitor.perception.face_mesh import FaceMesh
 from stroke_side_monitor.perception.quality import BlinkDetector, QualityLimits
+from stroke_side_monitor.simulation.portrait import portrait
+from stroke_side_monitor.simulation.still import camera_faults
 
 
 @pytest.fixture(scope='module')
@@ -48,6 +50,26 @@ def test_bad_light_is_named(mesh, astronaut, gain, offset, reason):
 
 def test_blur_is_named(mesh, astronaut):
     assert 'blurred' in judged(mesh, cv2.GaussianBlur(astronaut, (0, 0), 6)).reasons
+
+
+def of_size(picture, pixels, faults):
+    """The portrait in even light, so many pixels between the eyes, as such a camera sees it."""
+    person = portrait(picture, 'astronaut').framed(round(4.2 * pixels), 5 * pixels, pixels)
+    even = (0.6 * person.texture.rgb + 50).astype(np.uint8)
+    return [camera_faults(even, np.random.default_rng(seed), faults) for seed in range(6)]
+
+
+@pytest.mark.parametrize('pixels', [38, 45, 55, 100])
+def test_an_ordinary_camera_is_sharp_enough_for_a_small_face(mesh, astronaut, pixels):
+    seen = [judged(mesh, picture).reasons for picture in of_size(astronaut, pixels, 0.8)]
+    assert not any('blurred' in reasons for reasons in seen)
+
+
+@pytest.mark.parametrize('pixels', [42, 55, 100])
+def test_a_face_out_of_focus_is_blurred_whatever_its_size(mesh, astronaut, pixels):
+    sharp, *_ = of_size(astronaut, pixels, 0.0)
+    soft = cv2.GaussianBlur(sharp, (0, 0), pixels / 15)
+    assert 'blurred' in judged(mesh, soft).reasons
 
 
 def test_a_face_cut_by_the_border_is_named_from_where_it_matters(mesh, astronaut):
