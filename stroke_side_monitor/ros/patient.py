@@ -5,6 +5,7 @@ It never draws anything itself and never writes files. Left and right are the PA
 
 from __future__ import annotations
 
+import math
 import signal
 from array import array
 from typing import Any
@@ -58,6 +59,12 @@ TABLE = (
               unit='px', least=30.0, most=600.0),
     Parameter('head_motion', _PLAN.head_motion, '0 still to 1 (yaw up to 12°)',
               least=0.0, most=1.0),
+    Parameter('yaw_deg', _PLAN.yaw_deg, "turned to the patient's left, all the time", unit='deg',
+              least=-30.0, most=30.0),
+    Parameter('pitch_deg', _PLAN.pitch_deg, 'turned up all the time, as a camera that stands low '
+              'sees it; negative: a high one', unit='deg', least=-40.0, most=40.0),
+    Parameter('camera_distance_m', 0.0, 'the nearer, the more perspective; 0: none', unit='m',
+              least=0.0, most=100.0),
     Parameter('camera', _PLAN.camera, 'light drift, noise and motion blur, 0 none to 1 a cheap '
               'camera', least=0.0, most=1.0),
     Parameter('mirrored', False, 'flip the picture, as selfie cameras do'),
@@ -204,8 +211,9 @@ def _request(values: dict[str, Any]) -> Request:
         exercises, values = (), {**values, 'first_rest_s': _LONGEST_REST_S}
     onset = float(values['onset_s'])
     of_plan = ('repeats', 'hold_s', 'rest_s', 'first_rest_s', 'talk_s', 'fps', 'width', 'height',
-               'interocular_px', 'head_motion', 'camera', 'mirrored')
+               'interocular_px', 'head_motion', 'yaw_deg', 'pitch_deg', 'camera', 'mirrored')
     plan = SessionPlan(exercises=exercises, onset_s=None if onset < 0 else onset,
+                       camera_distance_m=values['camera_distance_m'] or math.inf,
                        **{name: values[name] for name in of_plan})
     of_patient = ('side', 'severity', 'pattern', 'synkinesis', 'seed', 'photo', 'smile_photo')
     return Request(**{name: values[name] for name in of_patient}, plan=plan)

@@ -40,6 +40,7 @@ def _request(parsed: argparse.Namespace) -> Request:
         rest_s=parsed.rest, first_rest_s=parsed.first_rest, talk_s=parsed.talk,
         onset_s=parsed.onset, fps=parsed.fps, width=parsed.size[0], height=parsed.size[1],
         interocular_px=parsed.interocular, head_motion=parsed.head_motion,
+        yaw_deg=parsed.yaw, pitch_deg=parsed.pitch, camera_distance_m=parsed.camera_distance,
         camera=parsed.camera, jpeg_quality=parsed.jpeg_quality,
         blinks_per_minute=parsed.blinks, mirrored=parsed.mirrored)
     return Request(parsed.side, parsed.severity, parsed.pattern, parsed.synkinesis, parsed.seed,
@@ -97,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
                       metavar=('WIDTH', 'HEIGHT'))
     film.add_argument('--interocular', type=float, default=plan.interocular_px,
                       help='pixels between the eyes')
+    film.add_argument('--yaw', type=float, default=plan.yaw_deg,
+                      help='degrees by which he is turned to his left, all the time')
+    film.add_argument('--pitch', type=float, default=plan.pitch_deg,
+                      help='degrees by which he is turned up: a camera that stands low; '
+                      'below 0: one that stands high')
+    film.add_argument('--camera-distance', type=float, default=plan.camera_distance_m,
+                      help='metres; the nearer, the more perspective; inf: none')
     film.add_argument('--camera', type=float, default=plan.camera,
                       help='light drift, noise and blur, 0 none to 1 a cheap camera')
     film.add_argument('--jpeg-quality', type=int, default=plan.jpeg_quality)

@@ -6,6 +6,7 @@ Left and right are the PATIENT's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import cv2
@@ -102,14 +103,16 @@ class SimulatedFace:
         palsy = self.palsy.at(weakness)
         displacement = self.model.displacement(palsy, expression)
         rotation = self.portrait.rotation @ _turn(head)
-        place = self._place(displacement, rotation, head)
+        place, depth = self._place(displacement, rotation, head)
+        order = self._back_to_front(depth)
         smile = self._smile_share(palsy, expression)
         corners = self._corners(smile, displacement)
-        picture = self._skin(place, corners)
+        picture = self._skin(place, corners, order)
         if expression.jaw:
             _open_mouth(picture, place, min(3.0 * expression.jaw, 1.0))
         for eye, triangles in zip(_EYES, self._around_eye, strict=True):
-            self._lids(picture, place, corners, triangles, eye[-1])
+            near = order[np.isin(order, triangles)]
+            self._lids(picture, place, corners, near, eye[-1])
             self._eyeball(picture, place, displacement, eye, smile)
         return picture, self._truth(displacement, rotation)
 
@@ -124,17 +127,40 @@ class SimulatedFace:
             self._smiling = self._flattened(self.portrait.smiling, palsy)
 
     def _place(self, displacement: NDArray[np.float64], rotation: NDArray[np.float64],
-               head: HeadMotion) -> NDArray[np.float64]:
-        """Where every vertex goes, pixels from the top left."""
+               head: HeadMotion) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where every vertex goes, pixels from the top left, and how near it is, mm."""
         portrait = self.portrait
         points = portrait.points + displacement
         before = portrait.project(points)
+        depth = points @ rotation[:, 2]
         if head is _STILL:
-            return before
+            return before, depth
         pivot = portrait.project(_NECK[None])[0]
-        turned = (points - _NECK) @ rotation * (portrait.pixel_per_mm * head.scale)
-        after = pivot + turned[:, :2] * (1.0, -1.0) + (head.right_px, head.down_px)
-        return before + self._share * (after - before)
+        turned = self._turned(points, rotation) * (portrait.pixel_per_mm * head.scale)
+        after = pivot + turned * (1.0, -1.0) + (head.right_px, head.down_px)
+        return before + self._share * (after - before), depth
+
+    def _back_to_front(self, depth: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The triangles in the order in which they are painted: a nose before the far cheek.
+
+        What lies around the face and the openings of eyes and mouth stay first.
+        """
+        skin = np.arange(len(self._triangles) - len(topology.SKIN), len(self._triangles))
+        nearness = depth[self._triangles[skin]].mean(axis=1)
+        return np.concatenate([np.arange(skin[0]), skin[np.argsort(nearness, kind='stable')]])
+
+    def _turned(self, points: NDArray[np.float64], rotation: NDArray[np.float64]
+                ) -> NDArray[np.float64]:
+        """Where a turned head's points are seen, mm right and up of where its neck is seen."""
+        camera_mm, photographed = self.portrait.camera_mm, self.portrait.rotation
+        if math.isinf(camera_mm):
+            return ((points - _NECK) @ rotation)[:, :2]
+        # The photograph shows near things too large already; only what is truly there turns.
+        there = points @ photographed
+        there[:, :2] *= 1.0 - there[:, 2:] / camera_mm
+        neck = _NECK @ photographed
+        there = (there @ photographed.T - _NECK) @ rotation + neck
+        return there[:, :2] / (1.0 - there[:, 2:] / camera_mm) - neck[:2]
 
     def _smile_share(self, palsy: Palsy, expression: Expression
                      ) -> NDArray[np.float64] | None:
@@ -179,11 +205,11 @@ class SimulatedFace:
             at[lower[1:-1], 1] -= up * _LASH_MM * closed
         return at
 
-    def _skin(self, place: NDArray[np.float64], corners: NDArray[np.float64]
-              ) -> NDArray[np.uint8]:
+    def _skin(self, place: NDArray[np.float64], corners: NDArray[np.float64],
+              order: NDArray[np.intp]) -> NDArray[np.uint8]:
         width, height = self.portrait.size
         half = ((width + 1) // 2, (height + 1) // 2)
-        grid = _paint(place[self._triangles] / 2, corners, half)
+        grid = _paint(place[self._triangles[order]] / 2, corners[order], half)
         grid = cv2.blur(grid, (3, 3))  # type: ignore[assignment]  # rounds the mesh's folds off
         full = cv2.resize(grid, (2 * half[0], 2 * half[1]))[:height, :width]
         return self._sample(full)  # type: ignore[arg-type]
@@ -296,7 +322,7 @@ class SimulatedFace:
             (float(np.linalg.norm(left)), float(np.linalg.norm(right))),
             (self.model.lid_gap(Side.LEFT, displacement),
              self.model.lid_gap(Side.RIGHT, displacement)),
-            *_angles(rotation), (self.portrait.points + displacement)[:landmarks.COUNT])
+            *angles(rotation), (self.portrait.points + displacement)[:landmarks.COUNT])
 
 
 _ORAL_CAVITY = (58, 26, 26)  # RGB, unlit
@@ -352,7 +378,7 @@ def _turn(head: HeadMotion) -> NDArray[np.float64]:
                      np.cos(roll) * up + np.sin(roll) * across, forward])
 
 
-def _angles(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
+def angles(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
     """Yaw, pitch, roll in degrees, as perception/frame.py defines them."""
     return (float(np.degrees(np.arctan2(rotation[2, 0], rotation[2, 2]))),
             float(np.degrees(np.arcsin(np.clip(rotation[2, 1], -1.0, 1.0)))),

@@ -56,6 +56,8 @@ class Portrait:
     pixel_per_mm: scale of the picture at the face.
     origin: float64 (2,), pixels from the top left: where the head frame's origin lies.
     size: width and height in pixels of the pictures drawn from it.
+    camera_mm: how far from the head frame's origin the camera stands, mm; infinite: so far that
+        nearer parts of the face look no larger.
     texture: the neutral (or only) photograph; may reach beyond those pictures.
     smiling: the same person's smiling photograph, or None.
     smiling_points: like points, for the smiling photograph.
@@ -69,17 +71,23 @@ class Portrait:
     texture: Texture
     smiling: Texture | None = None
     smiling_points: NDArray[np.float64] | None = None
+    camera_mm: float = math.inf
 
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Head-frame mm, shape (N, 3) → pixels from the picture's top left, shape (N, 2)."""
         picture = points @ self.rotation * self.pixel_per_mm
         return self.origin + picture[:, :2] * (1.0, -1.0)
 
-    def framed(self, width: int, height: int, interocular_px: float) -> Portrait:
+    def framed(self, width: int, height: int, interocular_px: float,
+               camera_mm: float = math.inf) -> Portrait:
         """The same person in a picture of another size, face in the middle.
 
         What lies outside the photograph is filled with its mirrored edge. The
         texture keeps a margin, out of which the head may move.
+
+        Args:
+            camera_mm: see Portrait. The photograph is taken to be from the same distance:
+                unmoved the face looks as photographed, and perspective shows when it turns.
         """
         scale = interocular_px / (self.pixel_per_mm * _EYE_DISTANCE_MM)
         middle = self.project(np.array([_FACE_MIDDLE]))[0]
@@ -93,7 +101,7 @@ class Portrait:
             smiling = _resample(smiling, scale, np.zeros(2), (size[0], size[1]))
         return replace(self, texture=texture, smiling=smiling, size=(width, height),
                        pixel_per_mm=self.pixel_per_mm * scale,
-                       origin=self.origin * scale + offset)
+                       origin=self.origin * scale + offset, camera_mm=camera_mm)
 
 
 _EYE_DISTANCE_MM = 63.0

@@ -6,6 +6,7 @@ bytes. Left and right are the PATIENT's.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ class SessionPlan:
     onset_s: when the palsy sets in, seconds from the start; None: it was there before.
     fps: frames per second. width, height: pixels. interocular_px: eye distance, pixels.
     head_motion: 0 (a head rest) to 1 (yaw ±12°, pitch ±5°, roll ±4°, a few cm).
+    yaw_deg, pitch_deg: how far the head is turned from where it was photographed, all the time:
+        to the patient's left (+), as a camera on the right sees it; up (+), as a low one does.
+    camera_distance_m: the nearer, the more perspective; infinite: none.
     camera: strength of light drift, noise and motion blur, 0 (none) to 1 (a cheap camera).
     jpeg_quality: 1 to 100; every frame passes through JPEG.
     blinks_per_minute: 15 is a healthy adult's rate.
@@ -56,6 +60,9 @@ class SessionPlan:
     height: int = 480
     interocular_px: float = 110.0
     head_motion: float = 1.0
+    yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
+    camera_distance_m: float = math.inf
     camera: float = 1.0
     jpeg_quality: int = 85
     blinks_per_minute: float = 15.0
@@ -71,6 +78,8 @@ class SessionPlan:
                                 ('fps', 1, 120),
                                 ('width', 160, 4096), ('height', 120, 4096),
                                 ('interocular_px', 30, 600), ('head_motion', 0, 1),
+                                ('yaw_deg', -30, 30), ('pitch_deg', -40, 40),
+                                ('camera_distance_m', 0.3, math.inf),
                                 ('camera', 0, 1), ('jpeg_quality', 1, 100),
                                 ('blinks_per_minute', 0, 60)):
             value = getattr(self, name)
@@ -166,11 +175,12 @@ class Session:
         plan = plan or SessionPlan()
         self.palsy, self.plan, self.seed, self.start_ns = palsy, plan, seed, start_ns
         self._face = SimulatedFace(
-            portrait.framed(plan.width, plan.height, plan.interocular_px), palsy, style)
+            portrait.framed(plan.width, plan.height, plan.interocular_px,
+                            1000.0 * plan.camera_distance_m), palsy, style)
         self._movements, self.duration_s = _script(plan, np.random.default_rng((seed, 1)))
         self._blinks = _blink_times(plan, self.duration_s, np.random.default_rng((seed, 2)))
         self._talk = Talk(plan.talk_s, np.random.default_rng((seed, 7)))
-        self._sway = _Sway(plan.head_motion, np.random.default_rng((seed, 3)),
+        self._sway = _Sway(plan, np.random.default_rng((seed, 3)),
                            self._face.portrait.pixel_per_mm)
         self._film = _Film(plan, seed)
 
@@ -330,14 +340,15 @@ def _bell(since: float) -> float:
 
 
 class _Sway:
-    """Smooth head motion: three slow sine waves per axis, bounded by their sum."""
+    """Head motion: three slow sine waves per axis around where the camera sees the head."""
 
     # Largest yaw, pitch, roll (degrees), right, down (mm), log of scale.
     _BOUNDS = np.array([12.0, 5.0, 4.0, 10.0, 6.0, 0.04])
     _SHARES = np.array([0.5, 0.3, 0.2])
 
-    def __init__(self, strength: float, rng: np.random.Generator, pixel_per_mm: float) -> None:
-        self._amplitude = strength * self._BOUNDS[:, None] * self._SHARES
+    def __init__(self, plan: SessionPlan, rng: np.random.Generator, pixel_per_mm: float) -> None:
+        self._yaw_deg, self._pitch_deg = plan.yaw_deg, plan.pitch_deg
+        self._amplitude = plan.head_motion * self._BOUNDS[:, None] * self._SHARES
         self._omega = 2.0 * np.pi * rng.uniform(0.05, 0.3, self._amplitude.shape)
         self._phase = rng.uniform(0.0, 2.0 * np.pi, self._amplitude.shape)
         self._pixel = pixel_per_mm
@@ -345,7 +356,8 @@ class _Sway:
     def at(self, time: float) -> HeadMotion:
         values = (self._amplitude * np.sin(self._omega * time + self._phase)).sum(axis=1)
         yaw, pitch, roll, right, down, size = (float(value) for value in values)
-        return HeadMotion(yaw, pitch, roll, right * self._pixel, down * self._pixel,
+        return HeadMotion(self._yaw_deg + yaw, self._pitch_deg + pitch, roll,
+                          right * self._pixel, down * self._pixel,
                           float(np.exp(size)))
 
     def travel(self, before: HeadMotion, after: HeadMotion) -> tuple[float, float]:

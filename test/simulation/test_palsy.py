@@ -1,5 +1,7 @@
 """The palsy model's geometry and the drawn faces, looked at by FaceMesh."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from stroke_side_monitor import landmarks
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.frame import normalise
 from stroke_side_monitor.simulation import portrait
-from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace
+from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace, _turn
 from stroke_side_monitor.simulation.palsy import Asymmetry, Expression, FaceModel, Palsy
 from stroke_side_monitor.simulation.still import camera_faults, random_still, simulate_still
 
@@ -136,6 +138,40 @@ def test_head_motion_is_what_the_truth_says(mesh, astronaut):
     assert seen.roll_deg == pytest.approx(truth.face.roll_deg, abs=1.5)
     assert seen.yaw_deg == pytest.approx(truth.face.yaw_deg, abs=4.0)
     assert truth.face.yaw_deg > 7.0
+
+
+@pytest.fixture(scope='module')
+def nearby(astronaut):
+    """The portrait as a camera at arm's length sees it."""
+    return dataclasses.replace(astronaut, camera_mm=500.0)
+
+
+def test_a_near_camera_leaves_an_unmoved_face_as_photographed(nearby):
+    face = SimulatedFace(nearby, Palsy.of(Side.NONE, 0.0))
+    as_photographed, _ = face.draw(REST)
+    unmoved, _ = face.draw(REST, HeadMotion())
+    assert np.abs(unmoved.astype(int) - as_photographed).max() <= 1
+
+
+def test_a_near_camera_sees_what_turns_towards_it_larger(astronaut, nearby):
+    # Turned to his left, his right eye comes nearer and his left one goes away.
+    def eyes_px(person):
+        place, _ = SimulatedFace(person, Palsy.of(Side.NONE, 0.0))._place(
+            np.zeros_like(person.points), person.rotation @ _turn(HeadMotion(30.0)),
+            HeadMotion(30.0))
+        return [np.linalg.norm(place[outer] - place[inner])
+                for outer, inner in ((33, 133), (263, 362))]
+
+    (right, left), (right_near, left_near) = eyes_px(astronaut), eyes_px(nearby)
+    assert right_near / left_near > 1.05 * right / left
+
+
+def test_a_near_camera_shows_a_mirrored_face_mirrored(nearby):
+    face = SimulatedFace(dataclasses.replace(nearby, rotation=np.eye(3)), Palsy.of(Side.NONE, 0.0))
+    points = nearby.points[:landmarks.COUNT]
+    straight = face._turned(points, _turn(HeadMotion(20.0, 10.0)))
+    mirrored = face._turned(landmarks.mirror_points(points), _turn(HeadMotion(-20.0, 10.0)))
+    np.testing.assert_allclose(mirrored, (straight * (-1.0, 1.0))[landmarks.MIRROR], atol=1e-9)
 
 
 def test_the_same_generator_draws_the_same_bytes(astronaut):

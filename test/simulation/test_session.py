@@ -1,6 +1,7 @@
 """Sessions: what happens when, that the truth says so, and that the same seed gives the same."""
 
 import dataclasses
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -43,6 +44,21 @@ def test_the_script_is_followed(left_truths):
 
 def test_stamps_advance_by_the_frame_period(left_truths):
     assert set(np.diff([truth.stamp_ns for truth in left_truths])) == {100_000_000}
+
+
+def test_a_camera_that_stands_low_sees_the_head_turned_up_all_the_time(astronaut, left_truths):
+    low = truths(session(astronaut, pitch_deg=20.0, yaw_deg=-15.0, camera_distance_m=0.8))
+    for name, turned in (('pitch_deg', 20.0), ('yaw_deg', -15.0)):
+        more = [getattr(one, name) - getattr(usual, name)
+                for one, usual in zip(low, left_truths, strict=True)]
+        assert np.mean(more) == pytest.approx(turned, abs=2.5), name
+
+
+@pytest.mark.parametrize('change', [{'pitch_deg': 41.0}, {'yaw_deg': -31.0},
+                                    {'camera_distance_m': 0.2}, {'camera_distance_m': math.nan}])
+def test_a_camera_where_none_can_stand_is_refused(change):
+    with pytest.raises(ValueError, match='lies outside'):
+        SessionPlan(**change)
 
 
 def test_cues_frame_the_movements(astronaut):
