@@ -141,8 +141,9 @@ def _in_process(name: str, figures: Mapping[str, Any]) -> list[str]:
     return [
         f'{name}: {figures["assessed_per_s"]:.1f} frames a second assessed, '
         f'{figures["classified_per_s"]:.1f} by the classifier too; passed over in '
-        f'{figures["passed_over_ms"]:.3f} ms; medians of the others',
-        *(f'  {stage:<22}{elapsed:8.2f} ms' for stage, elapsed in figures['stages_ms'].items()),
+        f'{figures["passed_over_ms"]:.3f} ms; medians of the others, wall and processor time',
+        *(f'  {stage:<22}{elapsed:8.2f} ms  {figures["stages_cpu_ms"][stage]:8.2f} ms'
+          for stage, elapsed in figures['stages_ms'].items()),
         '  CPU-seconds per second of camera:',
         f'  {"our chain":<22}{cost["chain"]:8.3f}',
         f'  {"floor":<22}{cost["floor"]:8.3f}      (bare FaceMesh and classifier on the frames '

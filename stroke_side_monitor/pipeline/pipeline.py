@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +60,8 @@ class Pipeline:
 
     def __init__(self, settings: PipelineSettings, *, video: bool,
                  norms_path: Path | None = None, model_path: Path | None = None,
-                 session_numbers: Iterator[int] | None = None) -> None:
+                 session_numbers: Iterator[int] | None = None,
+                 clock: Callable[[], float] = time.perf_counter) -> None:
         """Load norms, meshes and classifier.
 
         Args:
@@ -70,12 +71,13 @@ class Pipeline:
                 unrelated pictures.
             norms_path, model_path: default to the files shipped with the package.
             session_numbers: gives the number of each session; default 1, 2, 3 ...
+            clock: what Assessment.timings_ms is taken by, seconds; wall time by default.
 
         Raises:
             NormsError, ModelError: one line saying what is wrong with the file.
         """
         self.settings = settings
-        self._video = video
+        self._video, self._clock = video, clock
         self._session_numbers = session_numbers or itertools.count(1)
         self._begin_session(STARTED)
         self._norms = load_norms(norms_path or resources.config_path('norms.yaml'))
@@ -127,7 +129,7 @@ class Pipeline:
         wish = self._wish(rgb.shape[1], rgb.shape[0], stamp_s)
         rgb = door.put_right(rgb, self.settings)
 
-        with _Stopwatch(timings, 'mesh'):
+        with _Stopwatch(self._clock, timings, 'mesh'):
             sighting = self._finder.look(rgb, stamp_s, wish)
         if not sighting.opinions:
             if math.isnan(self._faceless_since_s):
@@ -138,9 +140,9 @@ class Pipeline:
             # Nobody to forget before the first face: a cue given by then must stand.
             self._forget_person(ANOTHER_FACE)
 
-        with _Stopwatch(timings, 'crop'):
+        with _Stopwatch(self._clock, timings, 'crop'):
             face_crop = crop.aligned_crop(rgb, sighting.face)
-        with _Stopwatch(timings, 'assess'):
+        with _Stopwatch(self._clock, timings, 'assess'):
             try:
                 measured = self._opinions.measure(sighting, stamp_s)
             except frame.DegenerateFaceError:
@@ -148,7 +150,7 @@ class Pipeline:
             view = self._view(rgb, sighting, measured, face_crop, stamp_s)
             z = self._norms.z(measured.metrics, measured.context)
         classifier_score = self._classify(stamp_s, view, face_crop, timings)
-        with _Stopwatch(timings, 'conclude'):
+        with _Stopwatch(self._clock, timings, 'conclude'):
             if _INVENTED.intersection(view.reasons):
                 assessment = self._person.miss(stamp_s, view, {}, {})
             elif view.reasons:
@@ -283,7 +285,7 @@ class Pipeline:
             return math.nan
         if self._video and not self._looks.due(stamp_s, self._classifier_rest_s):
             return math.nan
-        with _Stopwatch(timings, 'classify'):
+        with _Stopwatch(self._clock, timings, 'classify'):
             return self.classifier.score(face_crop).score
 
     @property
@@ -326,13 +328,13 @@ def _box(face: FaceLandmarks) -> door.Box:
 
 
 class _Stopwatch:
-    """Writes the wall time of a with-block into a dict, milliseconds."""
+    """Writes the time of a with-block into a dict, milliseconds."""
 
-    def __init__(self, timings: dict[str, float], stage: str) -> None:
-        self._timings, self._stage = timings, stage
+    def __init__(self, clock: Callable[[], float], timings: dict[str, float], stage: str) -> None:
+        self._clock, self._timings, self._stage = clock, timings, stage
 
     def __enter__(self) -> None:
-        self._start = time.perf_counter()
+        self._start = self._clock()
 
     def __exit__(self, *_: object) -> None:
-        self._timings[self._stage] = (time.perf_counter() - self._start) * 1e3
+        self._timings[self._stage] = (self._clock() - self._start) * 1e3

@@ -55,7 +55,8 @@ class Assessment:
     metrics: by name, in metrics.UNITS; z: the same in healthy standard
         deviations. Empty without a face.
     session: number of the time since the monitor last started afresh; session_reason: why it did.
-    timings_ms: wall time of the stages mesh, crop, classify, assess, milliseconds.
+    timings_ms: of the stages mesh, crop, classify, assess, milliseconds; wall time unless the
+        Pipeline was given another clock.
     """
 
     stamp_s: float
