@@ -43,7 +43,10 @@ SEVERITIES = (0.0, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one picture. yaw_deg, pitch_deg: as drawn. M: mouth score, NaN where none was measured."""
+    """Of one picture. yaw_deg, pitch_deg: as drawn. M: mouth score, NaN where none was measured.
+
+    person: by number.
+    """
 
     person: int
     yaw_deg: float
@@ -51,6 +54,7 @@ class Answer:
     true: Side
     said: Side
     M: float
+    confidence: float
     reasons: tuple[str, ...]
 
 
@@ -73,7 +77,7 @@ def answers(pictures: Sequence[Path], severity: float, pipeline: Pipeline) -> It
             assessed = pipeline.assess(camera_faults(rgb, rng, CAMERA_FAULTS), 0.0)
             yield Answer(number, truth.face.yaw_deg, truth.face.pitch_deg, true,
                          assessed.side.side, mouth_score(assessed.z) if assessed.z else math.nan,
-                         assessed.side.reasons)
+                         assessed.side.confidence, assessed.side.reasons)
 
 
 def _turned(person: Portrait, yaw_deg: float, pitch_deg: float) -> HeadMotion:
@@ -109,6 +113,18 @@ def decisions(found: Sequence[Answer]) -> None:
               + ', '.join(f'{reason} {count}' for reason, count in why.most_common(3)) + ' |')
 
 
+def reliability(found: Sequence[Answer]) -> None:
+    """Whether answers are right as often as their confidence says, by turn."""
+    print('\n| turned by | answers | mean confidence | right (95 %) |\n|---|---|---|---|')
+    for name, holds in BANDS.items():
+        here = [one for one in found if holds(abs(one.yaw_deg), one.pitch_deg)
+                and one.said is not Side.UNKNOWN]
+        if here:
+            right = interval(_by_person(here, lambda one: one.said is one.true), '.2f')
+            print(f'| {name} | {len(here)} | {np.mean([one.confidence for one in here]):.2f} | '
+                  f'{right} |')
+
+
 BANDS: Mapping[str, Callable[[float, float], bool]] = {
     'yaw < 15°, pitch ±15°': lambda yaw, pitch: yaw < 15 and abs(pitch) < 15,
     'yaw ≥ 15°, pitch ±15°': lambda yaw, pitch: yaw >= 15 and abs(pitch) < 15,
@@ -136,13 +152,17 @@ def main() -> None:
     pictures = sorted(given.pictures.glob('*.jpg'))[:given.people]
     pipeline = Pipeline(PipelineSettings(max_pitch_deg=given.max_pitch,
                                          max_yaw_deg=given.max_yaw), video=False)
+    everybody: list[Answer] = []
     for severity in SEVERITIES:
         print(f'\nSeverity {severity:g}')
         found = list(answers(pictures, severity, pipeline))
         if severity == 0.0:
             drift(found)
         decisions(found)
+        everybody += found
     pipeline.close()
+    print('\nAll severities')
+    reliability(everybody)
 
 
 if __name__ == '__main__':
