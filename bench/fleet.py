@@ -129,7 +129,7 @@ def memory(inputs: Path, out: Path, arguments: Sequence[str], every_s: float = 1
     seen: list[tuple[int, float]] = []
     peak_mb = 0.0
     while process.poll() is None:
-        done = _done(out)
+        done = journalled(out)
         if done:
             seen.append((done, _status_mb(process.pid, 'VmRSS')))
         peak_mb = max(peak_mb, _status_mb(process.pid, 'VmHWM'))
@@ -140,8 +140,9 @@ def memory(inputs: Path, out: Path, arguments: Sequence[str], every_s: float = 1
             'peak_mb': peak_mb}
 
 
-def _done(out: Path) -> int:
-    # About: a look at a growing file must not cost more than what it looks at.
+def journalled(out: Path) -> int:
+    """About how many inputs of a run are done."""
+    # A look at a growing file must not cost more than what it looks at.
     journal = out / JOURNAL
     try:
         with journal.open('rb') as file:
@@ -180,7 +181,7 @@ def chaos(inputs: Path, folder: Path, every_s: float, workers: int = 2) -> dict[
         groups.append(client)
         choose = random.Random(0)
         while not _ends_within(client, every_s):
-            if not _done(folder / 'chaos'):
+            if not journalled(folder / 'chaos'):
                 continue  # it has not begun
             victim = groups.pop(choose.randrange(1, 1 + workers))
             if killed % 2:

@@ -17,12 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from stroke_side_monitor.interruption import ends_cleanly
 from stroke_side_monitor.local_dds import keep_local
+from stroke_side_monitor.ros.ending import WITH_PARENT
 
 IMAGE_TOPIC = '/camera/image_raw'
 _STOP_WITHIN_S = 10.0
 
 
+@ends_cleanly('demo')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status."""
     options = _parse(arguments)
@@ -44,9 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(_useful_lines(log), file=sys.stderr)
             print(f'demo: {error}', file=sys.stderr)
             return 1
-        except KeyboardInterrupt:
-            print('demo: interrupted')
-            return 130
         finally:
             _stop(list(processes.values()))
     if watched.overlay is not None:
@@ -71,7 +71,10 @@ def _start(log: IO[str], module: str, parameters: Sequence[str]) -> subprocess.P
                '--ros-args', '-r', f'image:={IMAGE_TOPIC}']
     for parameter in parameters:
         command += ['-p', parameter]
-    return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    # A session of their own: Ctrl-C is for the demo to hear, which then ends them. Killed outright
+    # it takes them with it.
+    return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True,
+                            env={**os.environ, WITH_PARENT: '1'})
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:

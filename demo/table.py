@@ -20,6 +20,7 @@ import rclpy
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
@@ -57,7 +58,8 @@ def watch(seconds: float, processes: Mapping[str, subprocess.Popen[bytes]]) -> W
     Raises:
         ProcessEndedError: a process ended, or a minute passed without any report.
     """
-    rclpy.init(args=[])
+    # Whoever calls knows how to end, and what else is to end.
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     table = _Table()
     try:
         deadline = time.monotonic() + _FIRST_WITHIN_S

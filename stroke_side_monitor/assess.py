@@ -7,17 +7,14 @@ what is done is kept for --resume, and the result files appear whole, under thei
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 
 from tqdm import tqdm
 
-from stroke_side_monitor import resources
+from stroke_side_monitor import interruption, resources
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.offline import dataset, executors, sources
 from stroke_side_monitor.offline.isolation import StartError
@@ -71,7 +68,7 @@ def _run(folder: RunFolder, options: Options,
     """Run what remains and write the results; the number of the signal that stopped it, or 0."""
     if options.overlay_folder:
         options.overlay_folder.mkdir(exist_ok=True)
-    with _noting_signals() as noted:
+    with interruption.noted() as noted:
         try:
             with closing(executor(folder.remaining)) as results:
                 for result in tqdm(results, total=total, initial=folder.done, unit='input',
@@ -109,33 +106,6 @@ def _on_dask(tasks: Sequence[Task], options: Options, address: str, jobs: int
         raise StartError(f'--scheduler needs Dask ({error}); make fleet-setup, or pip install -r '
                          'requirements/fleet.txt') from error
     return on_dask.results(tasks, options, address, jobs)
-
-
-class _Signals(threading.Event):
-    """Set when a signal came that ends the run; number: which."""
-
-    number = int(signal.SIGINT)
-
-
-@contextmanager
-def _noting_signals() -> Iterator[_Signals]:
-    """Notes Ctrl-C and SIGTERM: the exception alone is lost where it falls into a C callback."""
-    noted = _Signals()
-
-    def note(number: int, _: FrameType | None) -> None:
-        noted.number = number
-        noted.set()
-        raise KeyboardInterrupt
-
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    for one, handler in before.items():
-        if handler is not signal.SIG_IGN:  # a shell's background job is not to hear it
-            signal.signal(one, note)
-    try:
-        yield noted
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stroke_side_monitor.interruption import ends_cleanly
+
 log = logging.getLogger('training')
 
 
@@ -23,6 +25,7 @@ class TrainingError(RuntimeError):
     """Going on would be meaningless; the text says why and how to mend it, in one line."""
 
 
+@ends_cleanly('training')
 def run_command(command: Callable[[], None]) -> int:
     """Run a command's body; a TrainingError becomes one line on stderr and status 2."""
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stdout)

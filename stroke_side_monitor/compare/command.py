@@ -18,9 +18,11 @@ from stroke_side_monitor import atomic_file
 from stroke_side_monitor.compare import runs, wording
 from stroke_side_monitor.compare.changes import Change, Comparison, Verdict, compare
 from stroke_side_monitor.compare.runs import Run
+from stroke_side_monitor.interruption import ends_cleanly
 from stroke_side_monitor.offline.run_folder import RunError
 
 
+@ends_cleanly('compare')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 0, 1 when more changed than is allowed, 2 when nothing is compared."""
     options = _parse(arguments)

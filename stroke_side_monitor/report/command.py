@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stroke_side_monitor import atomic_file
+from stroke_side_monitor.interruption import ends_cleanly
 from stroke_side_monitor.patient_files.session_record import (
     RecordedSession,
     SessionError,
@@ -22,6 +23,7 @@ from stroke_side_monitor.report.fhir import bundle
 from stroke_side_monitor.report.summary import FRAME_NAMES, SessionSummary, compare, summarise
 
 
+@ends_cleanly('report')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 0, or 1 after one line saying what was wrong."""
     options = _parse(arguments)

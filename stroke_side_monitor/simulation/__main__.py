@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from stroke_side_monitor.interruption import ends_cleanly
 from stroke_side_monitor.simulation import recording
 from stroke_side_monitor.simulation.palsy import EXERCISES
 from stroke_side_monitor.simulation.portrait import PictureError
@@ -20,6 +21,7 @@ from stroke_side_monitor.simulation.request import SIDES, Request
 from stroke_side_monitor.simulation.session import Frame, Session, SessionPlan
 
 
+@ends_cleanly('simulation')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. 0: written; 1: the output could not be written; 2: the request was wrong."""
     parsed = _parser().parse_args(arguments)

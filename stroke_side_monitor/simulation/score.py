@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Side
+from stroke_side_monitor.interruption import ends_cleanly
 from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.offline.inputs import Cue, Frame, InputError, Note
 from stroke_side_monitor.offline.stream import Assessed, Stream
@@ -294,6 +295,7 @@ def _number(value: float, form: str) -> str:
     return '-' if math.isnan(value) else format(value, form)
 
 
+@ends_cleanly('score')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. 0: scored; 2: nothing that could be scored."""
     parser = argparse.ArgumentParser(
