@@ -22,7 +22,8 @@ from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline.inputs import read_picture
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
-from stroke_side_monitor.simulation.palsy import Palsy
+from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace
+from stroke_side_monitor.simulation.palsy import Expression, Palsy, random_palsy
 from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait
 from stroke_side_monitor.simulation.session import Session, SessionPlan
 from stroke_side_monitor.simulation.still import random_still
@@ -77,6 +78,7 @@ def main() -> None:
     clear(faces, pipeline)
     portraits = list(patients(held, options.data))
     simulated(portraits, pipeline)
+    turned(portraits, pipeline)
     pipeline.close()
     filmed(portraits[:FILMED])
 
@@ -131,6 +133,25 @@ def simulated(patients: Sequence[Portrait], pipeline: Pipeline) -> None:
             rgb, truth = random_still(patient, rng)
             tally.add(truth.exercise, pipeline, people.photographed(rgb, rng))
     tally.show('SIMULATED palsies of people held out, severities as they come')
+
+
+def turned(patients: Sequence[Portrait], pipeline: Pipeline) -> None:
+    """SIMULATED healthy and palsied people held out, seen from nearby, turned to every side."""
+    tally, rng = Tally(), np.random.default_rng(15)
+    for patient in tqdm(patients, desc='turned'):
+        face = SimulatedFace(replace(patient, camera_mm=CAMERA_MM),
+                             random_palsy(rng, Side.NONE if rng.random() < 0.3 else None))
+        for name, (yaw, pitch) in TURNS.items():
+            for exercise in ('rest', 'smile'):
+                head = HeadMotion(float(rng.choice((-1, 1))) * yaw, pitch)
+                rgb, _ = face.draw(Expression.of(exercise), head)
+                tally.add(name, pipeline, people.photographed(rgb, rng))
+    tally.show('SIMULATED people held out, turned from where they were photographed')
+
+
+CAMERA_MM = 800.0
+TURNS = {'not turned': (0.0, 0.0), 'aside by 20°': (20.0, 0.0), 'up by 20°': (0.0, 20.0),
+         'down by 15°': (0.0, -15.0), 'down by 25°': (0.0, -25.0)}
 
 
 def filmed(patients: Sequence[Portrait]) -> None:

@@ -60,6 +60,7 @@ def train(data: Path, out: Path, epochs: int, width: float, seed: int) -> None:
     Raises:
         TrainingError: the data are missing, or int8 strays from float.
     """
+    out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     keras.utils.set_random_seed(seed)
     windows, hidden = _load(data / 'train.npz')[:2]
     model = network(windows.shape[1], width)

@@ -7,8 +7,10 @@ Run: .venv/bin/python -m training.occlusion.draw --data ../shared/data --out out
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +23,11 @@ from stroke_side_monitor.offline.inputs import read_picture
 from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.hidden_mouth import window
-from stroke_side_monitor.simulation.face import HeadMotion
-from stroke_side_monitor.simulation.palsy import random_palsy, random_style
+from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace
+from stroke_side_monitor.simulation.palsy import Expression, random_palsy, random_style
 from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait
-from stroke_side_monitor.simulation.still import simulate_still
+from stroke_side_monitor.simulation.session import minimum_jerk
+from stroke_side_monitor.simulation.talk import Talk
 from training.common import appearing_folder, check_replaceable, log, run_command, write_whole
 from training.occlusion import people
 from training.occlusion.face import DrawnFace
@@ -34,7 +37,7 @@ MADE_BY = 'training.occlusion.draw'
 SPLITS = ('train', 'validation')
 # Of one person: pictures of the photograph itself, opened mouths and simulated patients, and how
 # many things are drawn before each. Congress portraits are many, grey and small.
-_COUNTS = {'congress': (26, 3, 2), 'others': (75, 7, 6)}
+_COUNTS = {'congress': (22, 3, 4), 'others': (60, 7, 14)}
 _PER_VARIANT = 8
 
 
@@ -123,18 +126,31 @@ def _patient(photograph: Photograph, rgb: NDArray[np.uint8], data: Path) -> Port
 
 
 def _palsied(patient: Portrait | None, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A palsied or healthy face at rest or in movement, turned as far as the quality gate lets."""
+    """A palsied or healthy face at rest, in movement or in speech, turned as robots see people.
+
+    Half of them from nearby, by a camera below or above, beyond what the quality gate lets by:
+    the lips of somebody who looks down are all but hidden by nothing but perspective.
+    """
     assert patient is not None
     palsy = random_palsy(rng) if rng.random() < 0.7 else random_palsy(rng, Side.NONE)
     spread = (5.0, 4.0, 3.0) if rng.random() < 0.5 else (12.0, 7.0, 4.0)
     yaw, pitch, roll = np.clip(rng.normal(0.0, spread), (-24, -15, -10), (24, 15, 10))
-    exercise = str(rng.choice(['rest', 'smile', 'pucker']))
-    rgb, _ = simulate_still(patient, palsy, exercise, float(rng.uniform(0.4, 1.1)),
-                            style=random_style(rng),
-                            head=HeadMotion(float(yaw), float(pitch), float(roll)))
+    if rng.random() < 0.5:
+        patient = replace(patient, camera_mm=float(rng.uniform(500.0, 2000.0)))
+        yaw, pitch = rng.uniform((-28.0, -38.0), (28.0, 38.0))
+    face = SimulatedFace(patient, palsy, random_style(rng))
+    rgb, _ = face.draw(_expression(rng), HeadMotion(float(yaw), float(pitch), float(roll)))
     return rgb
 
 
+def _expression(rng: np.random.Generator) -> Expression:
+    choice = str(rng.choice(['rest', 'smile', 'pucker', 'talk']))
+    if choice == 'talk':
+        return Talk(_TALK_S, rng).at(float(rng.uniform(0.0, _TALK_S)), minimum_jerk)
+    return Expression.of(choice, float(rng.uniform(0.4, 1.1)))
+
+
+_TALK_S = 20.0
 _FINDERS: list[StillFaceFinder] = []
 
 
@@ -153,12 +169,19 @@ def write(data: Path, out: Path, jobs: int, seed: int, every: int = 1) -> None:
         every: only each so-manieth photograph, for a trial.
     """
     check_replaceable(out, MADE_BY, [data])
-    with appearing_folder(out, MADE_BY) as folder, ProcessPoolExecutor(jobs) as pool:
+    with appearing_folder(out, MADE_BY) as folder, ProcessPoolExecutor(
+            jobs, initializer=_leave_signals_to_the_command) as pool:
         for split in SPLITS:
             chosen = [one for one in people.photographs(data)
                       if people.split_of(one.person) == split][::every]
             found = pool.map(partial(draw, split=split, data=data, seed=seed), chosen, chunksize=4)
             _save(folder / f'{split}.npz', chosen, list(found))
+
+
+def _leave_signals_to_the_command() -> None:
+    for one in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _save(path: Path, chosen: Sequence[Photograph],
