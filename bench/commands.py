@@ -94,7 +94,8 @@ def one(name: str, way: str, work: Path, chance: random.Random) -> Ending:
         with told.open('w') as log:
             process = subprocess.Popen(
                 [sys.executable, '-u', *command.arguments(work / 'inputs', out)], stdout=log,
-                stderr=log, env={**os.environ, **dict([mark.split('=')])}, start_new_session=True)
+                stderr=log, env={**os.environ, **dict([mark.split('=')])}, start_new_session=True,
+                preexec_fn=_hear_all)
         deadline = time.monotonic() + 4 * _PATIENCE_S
         while not command.begun(out, told.read_text()):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -115,6 +116,12 @@ def one(name: str, way: str, work: Path, chance: random.Random) -> Ending:
         status = process.wait()
         return Ending(name, way, float('nan') if left else seconds, tuple(_problems(
             command.statuses[way], status, seconds, left, told.read_text(), out)))
+
+
+def _hear_all() -> None:
+    """As a terminal starts it: a bench in the background hands on that Ctrl-C is ignored."""
+    for number in WAYS.values():
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _problems(statuses: Sequence[int], status: int, seconds: float, left: Sequence[str],
