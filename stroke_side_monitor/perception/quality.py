@@ -31,7 +31,7 @@ class QualityLimits:
     min_sharpness: variance of the Laplacian of the 224 px crop's grey values, for faces from 65 px
         between the eyes on; in proportion less for smaller ones, whose crop holds fewer details.
         Small faces seen by ordinary cameras are as well measured below 8 as above it, those out
-        of focus are not (docs/measurement.md, "Small and turned faces").
+        of focus are not (docs/measurement.md, "Small and blurred faces").
     """
 
     min_interocular_px: float = 35.0
