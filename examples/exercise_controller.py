@@ -19,6 +19,10 @@ from stroke_side_msgs.msg import AffectedSide, ExerciseCue, ExerciseResult, Exer
 SIDES = {AffectedSide.LEFT: 'left', AffectedSide.RIGHT: 'right', AffectedSide.NONE: 'none'}
 
 
+def in_seconds(stamp):
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
 class ExerciseController(Node):
     """One step at a time: what it waits for stands in `self.waiting`."""
 
@@ -29,6 +33,8 @@ class ExerciseController(Node):
         self.hold_s = self.declare_parameter('hold_s', 3.0).value
         self.rest_s = self.declare_parameter('rest_s', 3.0).value
         self.patience_s = self.declare_parameter('patience_s', 10.0).value
+        # Who must hear a cue: the monitor, and whoever else acts on it, as the simulated patient.
+        self.listeners = self.declare_parameter('listeners', 1).value
         self.plan = [name for name in names for _ in range(again)]
         self.done, self.tries, self.cue_id, self.session = [], 0, 0, None
         self.cues = self.create_publisher(ExerciseCue, 'stroke_side_monitor/exercise_cue', 10)
@@ -39,8 +45,13 @@ class ExerciseController(Node):
         self.create_subscription(
             ExerciseResult, 'stroke_side_monitor/exercise_result', self.hear_result, 10)
         self.stamp, self.side = None, 'unknown'
-        self.wait('face', self.rest_s)
+        self.rest()
         self.create_timer(0.1, self.tick)
+
+    def rest(self, since=None):
+        # On the images' clock, from the end of the last exercise or the first image seen: what
+        # matters is how long the monitor has seen the face at rest, not how long we have waited.
+        self.waiting, self.rested_from, self.until = 'face', since, 0
 
     def wait(self, what, seconds):
         self.waiting = what
@@ -49,11 +60,13 @@ class ExerciseController(Node):
     def hear_side(self, message):
         # Cues are stamped on the images' clock: an answer's header is an image's.
         self.stamp = message.header.stamp
+        if self.rested_from is None or in_seconds(self.stamp) < in_seconds(self.rested_from):
+            self.rested_from = self.stamp
         self.side = SIDES.get(message.side, 'unknown') if message.stable else 'unknown'
         if self.session not in (None, message.session) and self.waiting in ('answer', 'result'):
             print(f'the monitor has started afresh ({message.session_reason}): once more',
                   flush=True)
-            self.wait('face', self.rest_s)
+            self.rest()
         self.session = message.session
 
     def hear_status(self, message):
@@ -62,7 +75,7 @@ class ExerciseController(Node):
                 self.wait('result', self.hold_s + self.patience_s)
             else:
                 print('refused:', *message.reasons, flush=True)
-                self.wait('face', self.rest_s)
+                self.rest()
 
     def hear_result(self, message):
         if self.waiting == 'result' and message.cue_id == self.cue_id:
@@ -73,11 +86,15 @@ class ExerciseController(Node):
             return
         if self.waiting in ('answer', 'result'):
             print(f'no {self.waiting} came', flush=True)
-            self.finish(None) if self.waiting == 'result' else self.wait('face', self.rest_s)
+            self.finish(None) if self.waiting == 'result' else self.rest()
         elif len(self.done) == len(self.plan):
             raise SystemExit(self.status())
-        elif self.stamp is not None and self.cues.get_subscription_count():
+        elif self.rested() and self.cues.get_subscription_count() >= self.listeners:
             self.give_cue()
+
+    def rested(self):
+        return self.stamp is not None and (
+            in_seconds(self.stamp) - in_seconds(self.rested_from) >= self.rest_s)
 
     def give_cue(self):
         self.tries += 1
@@ -100,7 +117,7 @@ class ExerciseController(Node):
             told = ' '.join(['invalid', *(result.reasons if result else ())])
         print(f'{len(self.done) + 1}/{len(self.plan)} {name}: {told}; side {self.side}', flush=True)
         self.done.append(valid)
-        self.wait('face', self.rest_s)
+        self.rest(result.header.stamp if result else None)
 
     def status(self):
         good = sum(self.done)
