@@ -14,6 +14,7 @@ from stroke_side_monitor.assessment.terms import Basis, Grade, Side
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
+from stroke_side_monitor.simulation.face import HeadMotion
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait, read_picture
 from stroke_side_monitor.simulation.session import Session, SessionPlan
@@ -121,6 +122,20 @@ def test_a_mirrored_video_swaps_every_frame_bit_for_bit(patient):
     for one, other in zip(*results, strict=True):
         assert (one.excursion_left, one.excursion_right) == (
             other.excursion_right, other.excursion_left)
+
+
+def test_who_is_seen_from_below_hears_so_and_none_is_less_sure(stills, shared):
+    picture = sorted((shared / 'data/london_faces/neutral').glob('*.jpg'))[4]
+    person = portrait(read_picture(picture), picture.stem).framed(480, 560, 110.0, 1000.0)
+    level, from_below = (
+        simulate_still(person, Palsy.of(Side.LEFT, 0.0, 'central'), head=HeadMotion(pitch_deg=pitch)
+                       )[0] for pitch in (0.0, 21.0))
+    seen = stills.assess(from_below, 0.0)
+    assert seen.side.side is Side.NONE
+    assert seen.side.reasons == ('from_below',)
+    assert seen.side.p_none < stills.assess(level, 0.0).side.p_none - 0.1
+    assert stills.assess(level, 0.0).side.reasons == ()
+    assert_mirrored(seen, stills.assess(flipped(from_below), 0.0))
 
 
 def test_a_talking_patient_is_told_by_what_moves_and_mirrored_bit_for_bit(shared):

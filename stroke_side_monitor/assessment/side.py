@@ -54,6 +54,10 @@ class SideRule:
     steepness, midpoint: of the calibrated probability of a side as a function
         of the strength of evidence; fitted on half of the people of
         docs/measurement.md, healthy portraits and simulated palsies counting alike.
+    below_from_deg, below_to_deg, below_midpoint: seen from below a palsy shows less, so that less
+        evidence makes a side as probable and none leaves NONE less sure: between these pitches
+        midpoint falls to this share of itself. Least log loss on 40 people of the London set,
+        drawn from below (docs/measurement.md, "Turned faces").
     """
 
     mouth_on: float = 2.1
@@ -68,6 +72,9 @@ class SideRule:
     conflict_below: float = 3.0
     steepness: float = 1.5
     midpoint: float = 1.7
+    below_from_deg: float = 12.0
+    below_to_deg: float = 25.0
+    below_midpoint: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class Evidence:
         -2..2 (spontaneous.py); NaN while little has moved, or it moves on command.
     eye_hidden: 1 where something covers one eye, else 0; hidden from a half on. Eye and classifier
         are NaN then.
+    pitch_deg: how far the face is turned up, away from a camera that stands low; negative: down.
     """
 
     mouth: float
@@ -93,6 +101,7 @@ class Evidence:
     lids_tell: float = 1.0
     unasked: float = math.nan
     eye_hidden: float = 0.0
+    pitch_deg: float = 0.0
 
     @property
     def lids(self) -> float:
@@ -169,7 +178,7 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
         return unknown_side((conflict,), evidence)
     if side is Side.NONE and evidence.beside_hidden_eye:
         return unknown_side(('eye_hidden',), evidence)
-    left, none, right = side_probabilities(strength, rule)
+    left, none, right = side_probabilities(strength, rule, evidence.pitch_deg)
     confidence = {Side.LEFT: left, Side.RIGHT: right, Side.NONE: none}[side]
     return SideDecision(side, confidence, left, none, right, evidence.mouth, evidence.eye,
                         evidence.classifier, agreement, False, ())
@@ -209,10 +218,14 @@ def _mouth_strength(evidence: Evidence, rule: SideRule) -> float:
     return math.copysign(max(abs(mouth) - yields, 0.0), mouth)
 
 
-def side_probabilities(strength: float, rule: SideRule) -> tuple[float, float, float]:
-    """(left, none, right), summing to 1."""
-    left = math.exp(min(rule.steepness * (strength - rule.midpoint), 500.0))
-    right = math.exp(min(rule.steepness * (-strength - rule.midpoint), 500.0))
+def side_probabilities(strength: float, rule: SideRule, pitch_deg: float = 0.0
+                       ) -> tuple[float, float, float]:
+    """(left, none, right), summing to 1; pitch_deg: of the face, positive when turned up."""
+    below = (pitch_deg - rule.below_from_deg) / (rule.below_to_deg - rule.below_from_deg)
+    shown = 1.0 - (1.0 - rule.below_midpoint) * min(max(below, 0.0), 1.0)
+    midpoint = rule.midpoint * shown
+    left = math.exp(min(rule.steepness * (strength - midpoint), 500.0))
+    right = math.exp(min(rule.steepness * (-strength - midpoint), 500.0))
     # Larger first: the sum must not depend on which of the two is the left one.
     total = 1.0 + (max(left, right) + min(left, right))
     return left / total, 1.0 / total, right / total

@@ -29,6 +29,10 @@ from stroke_side_monitor.pipeline.result import Assessment, View
 
 # Among the reasons while what moves unasked is weighed.
 TALKING = 'talking'
+# And where a palsy shows little because the camera looks up at the face: of M of a severity of
+# .75 half is left from here on (docs/measurement.md, "Turned faces").
+FROM_BELOW = 'from_below'
+FROM_BELOW_DEG = 18.0
 
 
 class Person:
@@ -115,7 +119,8 @@ class Person:
             self._movement_asymmetry,
             lids_tell=float('lids_unclear' not in view.limits),
             unasked=unasked if at_rest else math.nan,
-            eye_hidden=float(eye_hidden))
+            eye_hidden=float(eye_hidden),
+            pitch_deg=view.pitch_deg)
         decision = self._filter.add(stamp_s, evidence, rule)
         if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
@@ -123,7 +128,9 @@ class Person:
             stamp_s, measured.metrics, measured.context, at_rest=at_rest and not eye_hidden,
             results=finished, steady_mouth_score=decision.landmark_score)
         talking = () if math.isnan(evidence.unasked) else (TALKING,)
-        reasons = dict.fromkeys(decision.reasons + view.limits + talking + personal.codes)
+        from_below = (FROM_BELOW,) if view.pitch_deg > FROM_BELOW_DEG else ()
+        reasons = dict.fromkeys(
+            decision.reasons + view.limits + from_below + talking + personal.codes)
         decision = replace(decision, reasons=tuple(reasons))
         estimate = self._with_trend(stamp_s, self.severity_so_far)
         if estimate.basis is Basis.STATIC:

@@ -194,6 +194,20 @@ def test_probabilities_sum_to_one_and_follow_the_strength():
     assert side_probabilities(0.0, RULE)[1] > 0.8
 
 
+@pytest.mark.parametrize('mouth', [0.0, 1.0, 2.2, 4.0])
+def test_seen_from_below_none_is_less_sure_and_nothing_is_named_otherwise(mouth):
+    level, above, from_below, farther = (
+        decide(Evidence(mouth, 0.0, pitch_deg=pitch), RULE) for pitch in (11.0, -24.0, 24.0, 40.0))
+    assert above == level
+    assert from_below.side is level.side
+    assert from_below.p_none < level.p_none
+    assert from_below.p_left > level.p_left
+    assert farther.p_none == side_probabilities(mouth, RULE, RULE.below_to_deg)[1]
+    mirrored = decide(Evidence(-mouth, 0.0, pitch_deg=24.0), RULE)
+    assert (mirrored.p_left, mirrored.p_none, mirrored.p_right) == (
+        from_below.p_right, from_below.p_none, from_below.p_left)
+
+
 @pytest.mark.parametrize('evidence', [
     Evidence(m, e, c, d, unasked=u, eye_hidden=h) for m in (0.0, 1.1, 1.4, 1.5, 1.9, 2.9, 6.1)
     for e in (-5.0, -4.0, 0.3, 4.6)
