@@ -6,13 +6,13 @@ a network such as `training/configs/six_class_cnn.yaml` knows no healthy face.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from pathlib import Path
 
 from django.conf import settings
 
 from clinic.cases.pictures import Picture
+from stroke_side_monitor import atomic_file
 from stroke_side_monitor.perception.crop import aligned_crop
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks
 from training.class_network import SidelessNetwork
@@ -35,10 +35,7 @@ def install(path: Path) -> SidelessNetwork:
     network = SidelessNetwork(path)
     # The card last: it says that the file is whole.
     for suffix in ('.tflite', '.json'):
-        target = installed_at().with_suffix(suffix)
-        hidden = target.with_name(f'.{target.name}')
-        shutil.copyfile(path.with_suffix(suffix), hidden)
-        hidden.replace(target)
+        atomic_file.write(installed_at().with_suffix(suffix), path.with_suffix(suffix).read_bytes())
     return network
 
 

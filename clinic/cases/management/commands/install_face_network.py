@@ -40,6 +40,8 @@ class Command(BaseCommand):
             network = classes.install(options['network'])
         except TrainingError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f'the network cannot be copied ({error}); make room') from error
         note('command line', f'installed face network {network.sha256[:8]}')
         self.stdout.write(f'{network.name} {network.sha256[:8]} is in use: '
                           f'{", ".join(network.labels)}')

@@ -7,13 +7,13 @@ is replaced: the way back stays open.
 from __future__ import annotations
 
 import getpass
-import shutil
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clinic.cases.models import ScanModelFile, note
+from stroke_side_monitor import atomic_file
 from training.scans.judge import ScanModel, ScanModelError
 
 
@@ -39,11 +39,12 @@ class Command(BaseCommand):
             raise CommandError(f'{path} is installed already')
         model = ScanModelFile(name=str(card['name'])[:100], sha256=card['sha256'], card=card,
                               added_by=getpass.getuser()[:150])
-        for source, target in ((path.with_suffix('.json'), model.path.with_suffix('.json')),
-                               (path, model.path)):
-            hidden = target.with_name(f'.{target.name}')
-            shutil.copyfile(source, hidden)
-            hidden.replace(target)
+        try:
+            atomic_file.write(model.path.with_suffix('.json'),
+                              path.with_suffix('.json').read_bytes())
+            atomic_file.write(model.path, path.read_bytes())
+        except OSError as error:
+            raise CommandError(f'the model cannot be copied ({error}); make room') from error
         model.save()
         note('command line', f'installed scan model {model.sha256[:8]}')
         if not ScanModelFile.objects.filter(in_use=True).exists():
