@@ -17,7 +17,7 @@ from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.face import HeadMotion
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait, read_picture
-from stroke_side_monitor.simulation.session import Session, SessionPlan
+from stroke_side_monitor.simulation.session import Cue, Session, SessionPlan
 from stroke_side_monitor.simulation.still import simulate_still
 from studies import hidden_eye
 from training.occlusion import people
@@ -136,6 +136,28 @@ def test_who_is_seen_from_below_hears_so_and_none_is_less_sure(stills, shared):
     assert seen.side.p_none < stills.assess(level, 0.0).side.p_none - 0.1
     assert stills.assess(level, 0.0).side.reasons == ()
     assert_mirrored(seen, stills.assess(flipped(from_below), 0.0))
+
+
+def test_of_a_head_turned_far_aside_a_side_is_told_but_no_movement_is_compared(shared):
+    picture = sorted((shared / 'data/london_faces/neutral').glob('*.jpg'))[4]
+    plan = SessionPlan(exercises=('smile',), first_rest_s=2.0, hold_s=1.0, rest_s=1.0, fps=8.0,
+                       yaw_deg=27.0, head_motion=0.0, camera_distance_m=1.0)
+    session = Session(portrait(read_picture(picture), picture.stem),
+                      Palsy.of(Side.LEFT, 0.9, 'central'), plan)
+    pipeline = Pipeline(SETTINGS, video=True)
+    answers, results = [], []
+    for item in session.timeline():
+        if isinstance(item, Cue):
+            pipeline.cue(item.exercise, item.start, item.stamp_ns * 1e-9, item.hold_s)
+        else:
+            answers.append(pipeline.assess(item.rgb, item.truth.stamp_ns * 1e-9))
+            results += answers[-1].exercise_results
+    pipeline.close()
+    assert all(answer.side.side in (Side.LEFT, Side.NONE) for answer in answers[2:])
+    assert answers[-1].side.side is Side.LEFT
+    assert all('turned' in answer.side.reasons for answer in answers)
+    assert [result.valid for result in results] == [False]
+    assert 'too_few_frames' in results[0].reasons
 
 
 def test_a_talking_patient_is_told_by_what_moves_and_mirrored_bit_for_bit(shared):

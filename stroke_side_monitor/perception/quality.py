@@ -26,7 +26,8 @@ class QualityLimits:
         correlates .999 with that of full size (docs/measurement.md, "Small and turned faces").
     max_yaw_deg, max_pitch_deg, max_roll_deg: head pose, degrees. Real healthy people turned
         beyond 10 degrees are hardly more asymmetrical, once the norms have taken off what the
-        turn itself shows. Pitch is against an average face: many frontal ones read 10 to 18.
+        turn itself shows; a face turned aside by 25 reads as up to 30. Pitch is against an
+        average face: many frontal ones read 10 to 18.
     min_luminance, max_luminance: mean grey of the face crop, 0..255.
     min_sharpness: variance of the Laplacian of the 224 px crop's grey values, for faces from 65 px
         between the eyes on; in proportion less for smaller ones, whose crop holds fewer details.
@@ -35,7 +36,7 @@ class QualityLimits:
     """
 
     min_interocular_px: float = 35.0
-    max_yaw_deg: float = 25.0
+    max_yaw_deg: float = 30.0
     max_pitch_deg: float = 25.0
     max_roll_deg: float = 30.0
     min_luminance: float = 40.0

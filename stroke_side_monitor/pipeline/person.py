@@ -33,6 +33,9 @@ TALKING = 'talking'
 # .75 half is left from here on (docs/measurement.md, "Turned faces").
 FROM_BELOW = 'from_below'
 FROM_BELOW_DEG = 18.0
+# And where the head is turned too far aside for movements to be compared, though not for rest.
+TURNED = 'turned'
+TURNED_DEG = 25.0
 
 
 class Person:
@@ -108,9 +111,11 @@ class Person:
             classifier_score: NaN when the classifier did not look.
             rule: how a side is decided.
         """
-        finished = self._follow_exercise(stamp_s, view.points)
+        turned = abs(view.yaw_deg) > TURNED_DEG
+        moving = None if turned else view.points
+        finished = self._follow_exercise(stamp_s, moving)
         at_rest = self._exercises.at_rest
-        unasked = self._spontaneous.add(stamp_s, view.points if at_rest else None)
+        unasked = self._spontaneous.add(stamp_s, moving if at_rest else None)
         eye_hidden = 'eye_hidden' in view.limits
         evidence = Evidence(
             side.mouth_score(z),
@@ -125,12 +130,12 @@ class Person:
         if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
         personal = self._personal.add(
-            stamp_s, measured.metrics, measured.context, at_rest=at_rest and not eye_hidden,
-            results=finished, steady_mouth_score=decision.landmark_score)
+            stamp_s, measured.metrics, measured.context,
+            at_rest=at_rest and not eye_hidden and not turned, results=finished,
+            steady_mouth_score=decision.landmark_score)
         talking = () if math.isnan(evidence.unasked) else (TALKING,)
-        from_below = (FROM_BELOW,) if view.pitch_deg > FROM_BELOW_DEG else ()
-        reasons = dict.fromkeys(
-            decision.reasons + view.limits + from_below + talking + personal.codes)
+        pose = (FROM_BELOW,) * (view.pitch_deg > FROM_BELOW_DEG) + (TURNED,) * turned
+        reasons = dict.fromkeys(decision.reasons + view.limits + pose + talking + personal.codes)
         decision = replace(decision, reasons=tuple(reasons))
         estimate = self._with_trend(stamp_s, self.severity_so_far)
         if estimate.basis is Basis.STATIC:

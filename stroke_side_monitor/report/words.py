@@ -50,7 +50,7 @@ REASONS = {
     'orientation_changed': 'left and right were swapped by a parameter',
     'lids_unclear': 'eyes too small, narrow or shut to be compared',
     'talking': 'talking or smiling', 'eye_hidden': 'an eye covered',
-    'from_below': 'seen from below',
+    'from_below': 'seen from below', 'turned': 'head turned too far for exercises',
     'lids_conflict': 'lids and mouth point to different sides',
     'cut_by_border': 'face cut off by the picture',
     'too_dark': 'too dark', 'too_bright': 'too bright', 'blurred': 'blurred',

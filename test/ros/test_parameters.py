@@ -59,7 +59,7 @@ def test_what_cannot_be_used_is_refused_in_one_clear_line(name, value, said):
 
 @pytest.mark.parametrize(('values', 'said'), [
     ({'max_yaw_deg': 10, 'mouth_on': 500.0, 'image_transport': 'foo', 'mouth_off': 3.0},
-     ('max_yaw_deg: the value given at the start is not a double, e.g. 25.0',
+     ('max_yaw_deg: the value given at the start is not a double, e.g. 30.0',
       'mouth_on: the value given at the start is outside 0.1 to 20',
       "image_transport: 'foo' is not one of raw, compressed",
       'mouth_off: 3.0 is above mouth_on')),
