@@ -13,6 +13,7 @@ import sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from std_msgs.msg import Header
 
 from stroke_side_msgs.msg import AffectedSide, ExerciseCue, ExerciseResult, ExerciseStatus
 
@@ -44,14 +45,14 @@ class ExerciseController(Node):
             ExerciseStatus, 'stroke_side_monitor/exercise_status', self.hear_status, 10)
         self.create_subscription(
             ExerciseResult, 'stroke_side_monitor/exercise_result', self.hear_result, 10)
-        self.stamp, self.side = None, 'unknown'
+        self.side = 'unknown'
         self.rest()
         self.create_timer(0.1, self.tick)
 
     def rest(self, since=None):
         # On the images' clock, from the end of the last exercise or the first image seen: what
         # matters is how long the monitor has seen the face at rest, not how long we have waited.
-        self.waiting, self.rested_from, self.until = 'face', since, 0
+        self.waiting, self.rested_from, self.stamp, self.until = 'face', since, None, 0
 
     def wait(self, what, seconds):
         self.waiting = what
@@ -59,15 +60,17 @@ class ExerciseController(Node):
 
     def hear_side(self, message):
         # Cues are stamped on the images' clock: an answer's header is an image's.
-        self.stamp = message.header.stamp
-        if self.rested_from is None or in_seconds(self.stamp) < in_seconds(self.rested_from):
-            self.rested_from = self.stamp
-        self.side = SIDES.get(message.side, 'unknown') if message.stable else 'unknown'
-        if self.session not in (None, message.session) and self.waiting in ('answer', 'result'):
-            print(f'the monitor has started afresh ({message.session_reason}): once more',
-                  flush=True)
+        if message.session != self.session:  # whatever it knew, it knows no more
+            if self.waiting in ('answer', 'result'):
+                print(f'the monitor has started afresh ({message.session_reason}): once more',
+                      flush=True)
+            self.session = message.session
             self.rest()
-        self.session = message.session
+        if message.header != Header():  # empty before the first image
+            self.stamp = message.header.stamp
+            if self.rested_from is None or in_seconds(self.stamp) < in_seconds(self.rested_from):
+                self.rested_from = self.stamp
+        self.side = SIDES.get(message.side, 'unknown') if message.stable else 'unknown'
 
     def hear_status(self, message):
         if self.waiting == 'answer' and message.cue_id == self.cue_id:
