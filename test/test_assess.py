@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import time
 import zlib
 from itertools import islice
 from pathlib import Path
@@ -202,10 +203,14 @@ FILES = ('assessments.jsonl', 'asymmetry.csv', 'summary.csv', 'run.json')
 JOURNAL = '.assess.journal'
 
 
-def started(start_process, *arguments):
-    """`assess` as a process of its own; one that hears an interrupt even in a background shell."""
+def started(start_process, *arguments, scratch=None):
+    """`assess` as a process of its own; one that hears an interrupt even in a background shell.
+
+    scratch: its folder for temporary files; None: the machine's.
+    """
     return start_process('-m', 'stroke_side_monitor.assess', *map(str, arguments),
-                         wrapper=('env', '--default-signal=INT,TERM'))
+                         wrapper=('env', '--default-signal=INT,TERM',
+                                  *([f'TMPDIR={scratch}'] if scratch else ())))
 
 
 def wait_for_results(out, process, count):
@@ -215,17 +220,25 @@ def wait_for_results(out, process, count):
 
 
 @pytest.mark.parametrize(('jobs', 'number'), [(1, signal.SIGINT), (2, signal.SIGINT),
-                                              (1, signal.SIGTERM), (1, signal.SIGKILL)])
+                                              (1, signal.SIGTERM), (1, signal.SIGKILL),
+                                              (2, signal.SIGKILL)])
 def test_an_interrupted_run_keeps_what_is_done_and_can_be_resumed(
         pictures, tmp_path, capfd, start_process, jobs, number):
     for index in range(16):
         os.link(pictures / 'right.png', pictures / f'copy{index:03d}.png')
     (pictures / 'noise.png').write_bytes(b'no picture')
     command, out = (pictures, '--out', tmp_path / 'out', '--jobs', jobs), tmp_path / 'out'
-    process = started(start_process, *command)
+    scratch = tmp_path / 'scratch'
+    scratch.mkdir()
+    process = started(start_process, *command, scratch=scratch)
     wait_for_results(out, process, 3)
+    assert jobs == 1 or list(scratch.iterdir())
     process.send_signal(number)
     process.wait()
+    patience = time.monotonic() + 60.0
+    while list(scratch.iterdir()):  # after a SIGKILL the processes it had started put it away
+        assert time.monotonic() < patience, 'temporary files stay behind'
+        time.sleep(0.05)
     told = capfd.readouterr().err
     assert 'Traceback' not in told
     if number != signal.SIGKILL:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,7 +74,7 @@ class Isolated:
             self._folder = tempfile.TemporaryDirectory(
                 prefix='assess-', dir=self._scratch, ignore_cleanup_errors=True)
             self._process = subprocess.Popen(
-                [sys.executable, '-m', __name__, str(theirs.fileno())],
+                [sys.executable, '-m', __name__, str(theirs.fileno()), self._folder.name],
                 stdin=subprocess.PIPE, pass_fds=[theirs.fileno()],
                 env={**_own_environment(), 'TMPDIR': self._folder.name})
             theirs.close()
@@ -141,7 +142,13 @@ def _serve(pipe: Connection) -> None:
 def _end_with_parent() -> None:
     # Nobody writes there: it ends when whoever holds the other end has.
     sys.stdin.buffer.read()
-    os._exit(1)
+    _end(1)
+
+
+def _end(status: int) -> None:
+    # Whoever started this process removes its folder for temporary files, unless killed itself.
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+    os._exit(status)  # nothing else to put away, and the thread may still be reading
 
 
 if __name__ == '__main__':
@@ -149,4 +156,4 @@ if __name__ == '__main__':
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):
         _serve(Connection(int(sys.argv[1])))
-    os._exit(0)  # nothing to put away, and the thread is still reading
+    _end(0)
