@@ -13,15 +13,12 @@ import sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.time import Time
 from std_msgs.msg import Header
 
 from stroke_side_msgs.msg import AffectedSide, ExerciseCue, ExerciseResult, ExerciseStatus
 
 SIDES = {AffectedSide.LEFT: 'left', AffectedSide.RIGHT: 'right', AffectedSide.NONE: 'none'}
-
-
-def in_seconds(stamp):
-    return stamp.sec + stamp.nanosec * 1e-9
 
 
 class ExerciseController(Node):
@@ -68,7 +65,7 @@ class ExerciseController(Node):
             self.rest()
         if message.header != Header():  # empty before the first image
             self.stamp = message.header.stamp
-            if self.rested_from is None or in_seconds(self.stamp) < in_seconds(self.rested_from):
+            if self.rested_from is None or self.rested_s() < 0.0:
                 self.rested_from = self.stamp
         self.side = SIDES.get(message.side, 'unknown') if message.stable else 'unknown'
 
@@ -92,12 +89,13 @@ class ExerciseController(Node):
             self.finish(None) if self.waiting == 'result' else self.rest()
         elif len(self.done) == len(self.plan):
             raise SystemExit(self.status())
-        elif self.rested() and self.cues.get_subscription_count() >= self.listeners:
+        elif self.stamp and self.rested_s() >= self.rest_s and (
+                self.cues.get_subscription_count() >= self.listeners):
             self.give_cue()
 
-    def rested(self):
-        return self.stamp is not None and (
-            in_seconds(self.stamp) - in_seconds(self.rested_from) >= self.rest_s)
+    def rested_s(self):
+        rested = Time.from_msg(self.stamp) - Time.from_msg(self.rested_from)
+        return rested.nanoseconds * 1e-9
 
     def give_cue(self):
         self.tries += 1

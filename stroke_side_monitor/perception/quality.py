@@ -121,6 +121,19 @@ def lids_tell(interocular_px: float, lid_gaps: tuple[float, float]) -> bool:
     return interocular_px >= MIN_LIDS_PX and min(lid_gaps) >= SQUINT_MM
 
 
+# Turned up further, of M of a palsy of severity .75 half is left (docs/measurement.md, "Turned
+# faces"); turned aside further, movements cannot be compared, though rest can (docs/clinical.md).
+FROM_BELOW_DEG = 18.0
+TURNED_DEG = 25.0
+
+
+def pose_limits(face: NormalisedFace) -> tuple[str, ...]:
+    """What limits trust in a face whose pose can be assessed: from_below, turned."""
+    checks = (('from_below', face.pitch_deg > FROM_BELOW_DEG),
+              ('turned', abs(face.yaw_deg) > TURNED_DEG))
+    return tuple(limit for limit, applies in checks if applies)
+
+
 class BlinkDetector:
     """Tells a blink from an open eye by the person's own usual lid gaps."""
 

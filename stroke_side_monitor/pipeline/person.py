@@ -29,13 +29,6 @@ from stroke_side_monitor.pipeline.result import Assessment, View
 
 # Among the reasons while what moves unasked is weighed.
 TALKING = 'talking'
-# And where a palsy shows little because the camera looks up at the face: of M of a severity of
-# .75 half is left from here on (docs/measurement.md, "Turned faces").
-FROM_BELOW = 'from_below'
-FROM_BELOW_DEG = 18.0
-# And where the head is turned too far aside for movements to be compared, though not for rest.
-TURNED = 'turned'
-TURNED_DEG = 25.0
 
 
 class Person:
@@ -111,7 +104,7 @@ class Person:
             classifier_score: NaN when the classifier did not look.
             rule: how a side is decided.
         """
-        turned = abs(view.yaw_deg) > TURNED_DEG
+        turned = 'turned' in view.limits
         moving = None if turned else view.points
         finished = self._follow_exercise(stamp_s, moving)
         at_rest = self._exercises.at_rest
@@ -134,8 +127,7 @@ class Person:
             at_rest=at_rest and not eye_hidden and not turned, results=finished,
             steady_mouth_score=decision.landmark_score)
         talking = () if math.isnan(evidence.unasked) else (TALKING,)
-        pose = (FROM_BELOW,) * (view.pitch_deg > FROM_BELOW_DEG) + (TURNED,) * turned
-        reasons = dict.fromkeys(decision.reasons + view.limits + pose + talking + personal.codes)
+        reasons = dict.fromkeys(decision.reasons + view.limits + talking + personal.codes)
         decision = replace(decision, reasons=tuple(reasons))
         estimate = self._with_trend(stamp_s, self.severity_so_far)
         if estimate.basis is Basis.STATIC:

@@ -268,6 +268,7 @@ class Pipeline:
             reasons += ('several_faces',)
         elif sighting.rival > 0.0:
             limits += ('several_faces',)
+        limits += quality.pose_limits(measured.face)
         return View(
             face=sighting.face, points=measured.face.points, yaw_deg=measured.face.yaw_deg,
             pitch_deg=measured.face.pitch_deg, roll_deg=measured.face.roll_deg,
