@@ -1,7 +1,7 @@
 """Files of one head scan → slices to look through, and what the model in use says of the patient.
 
-Runs in a process of its own. Files are read by `training.scans`; of their headers nothing but the
-window and the order of slices is passed on, and neither the files nor their names are kept.
+Runs in a process of its own. Files are read by `training.scans`; of their headers nothing but
+window, order of slices and the device's make is passed on; neither files nor their names are kept.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from training.scans.reading import (
 # (width, level) in Hounsfield units.
 PRESETS = {'brain': (80, 40), 'stroke': (40, 40), 'blood': (200, 80), 'bone': (2800, 600)}
 AS_IS, PREPARED, HEAT = 'as-is', 'prepared', 'heat'
+# What scans of unknown devices are called for the trainer: those that people bring to this page.
+NO_DEVICE = 'clinic page'
 _ENDINGS = {'.dcm', '.dicom', '.ima', '.nii', '.gz', '.png', '.jpg', '.jpeg', '.zip'}
 _MAX_UNPACKED = 1 << 30
 _SHOWN_SIDE = 768
@@ -65,7 +67,8 @@ def assess(case: Case, folder: Path) -> None:
     judged = enough_brain([one.share if one else float('nan') for one in prepared])
     case.result = {
         'form': series.kind, 'window': series.window, 'count': len(series.slices),
-        'with_brain': sum(judged), 'first': _middle(judged), 'side': 'unknown',
+        'device': series.device, 'side': 'unknown',
+        'with_brain': sum(judged), 'first': _middle(judged),
         'prepared': [number for number, one in enumerate(prepared) if one],
         'presets': _presets(series) if case.kept else [], 'series': len(found)}
     _judge(case, {number: one for number, one in enumerate(prepared) if one and judged[number]})
@@ -98,7 +101,8 @@ def _judge(case: Case, slices: dict[int, PreparedSlice]) -> None:
     except ScanModelError as error:
         raise UploadError(_('The scan model in use cannot be loaded: %(why)s') % {
             'why': error}) from error
-    verdict = model.judge(looks, window_known=case.result['window'] != UNKNOWN)
+    verdict = model.judge(looks, source=case.result['device'] or NO_DEVICE,
+                          window_known=case.result['window'] != UNKNOWN)
     case.given_by = {'scan': {'name': installed.name, 'sha256': installed.sha256}}
     case.result['judged'] = _verdict(verdict, list(slices))
     case.result['side'] = 'unknown' if verdict.answer == REVIEW else verdict.answer

@@ -89,7 +89,9 @@ def scan_reasons(result: Mapping[str, Any]) -> list[str]:
         'unlike_training': _('The pictures are unlike those the model was trained on: another '
                              'device, window or kind of picture.'),
         'no_brain': _('No slice shows enough brain.'),
-        'window_unknown': _('Ready-made pictures: their window is unknown.')}
+        'window_unknown': _('Ready-made pictures: their window is unknown.'),
+        'source_unknown': _('The model was not calibrated on this device: too few confirmed cases '
+                            'of it were there.')}
     return [told[code] for code in (*judged['reasons'], *judged['limits'])]
 
 
@@ -99,7 +101,8 @@ def scan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if window == 'unknown':
         window = _('unknown: ready-made pictures')
     return [(_('Form'), {'dicom': 'DICOM', 'nifti': 'NIfTI'}.get(result['form'], _('pictures'))),
-            (_('Window'), window), (_('Slices'), str(result['count'])),
+            (_('Device'), result.get('device') or _('unknown')), (_('Window'), window),
+            (_('Slices'), str(result['count'])),
             (_('With enough brain to judge'), str(result['with_brain'])),
             *_judged_facts(result.get('judged'))]
 

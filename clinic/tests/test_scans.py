@@ -189,6 +189,25 @@ def test_what_the_model_leans_to_is_no_answer_when_it_is_flagged(browse, read, b
     assert 'sees signs' not in page
 
 
+def test_a_device_with_confirmed_cases_of_its_own_is_judged_by_them(
+        browse, read, phantoms, bleeding, model):
+    card = json.loads(model.path.with_suffix('.json').read_text())
+    sources = {'PHANTOM scanner a': {'offset': 40.0, 'stroke': 20, 'normal': 20},
+               'PHANTOM scanner b': {'offset': -40.0, 'stroke': 20, 'normal': 20}}
+    card['calibration']['sources'] = sources
+    model.path.with_suffix('.json').write_text(json.dumps(card))
+    known = read(files(phantoms / 'dicom'))
+    assert known.result['device'] == 'PHANTOM scanner a'
+    assert known.result['judged']['probability'] > 0.99
+    assert known.result['judged']['limits'] == []
+    unknown = read(files(bleeding))
+    assert (unknown.result['device'], unknown.result['judged']['limits']) == (
+        '', ['window_unknown', 'source_unknown'])
+    page = browse('clinician').get(f'/cases/{unknown.id}/').content.decode()
+    assert 'not calibrated on this device' in page
+    assert 'PHANTOM scanner a' in browse('clinician').get(f'/cases/{known.id}/').content.decode()
+
+
 def test_a_scan_without_brain_is_flagged(read, model):
     grey = np.full((64, 64, 3), 90, np.uint8)
     case = read({'a.png': cv2.imencode('.png', grey)[1].tobytes()})
@@ -253,3 +272,4 @@ def test_confirmed_scans_come_out_as_prepare_reads_them(browse, read, bleeding, 
     found, = scans_found
     assert (found.label, len(found.files)) == ('stroke', 19)
     assert str(case.id) in found.patient
+    assert found.source == scans.NO_DEVICE

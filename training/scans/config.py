@@ -25,7 +25,8 @@ class ScanConfig:
         them. components: principal components kept of the features.
     hidden: units of the dense layer (0: none); dropout; l2: of its weights.
     pooling: how slices make a patient; all are compared. top_share: of the slices, for 'top'.
-    copies: changed copies of each training slice, by `changes`. folds: of patients.
+    copies: changed copies of each training slice, by `changes`. folds: of patients. repeats: of
+        the folds, differently drawn; the heads of all of them answer together.
     epochs at most; patience: epochs without improvement on held-out patients.
     threshold: of the confidence; an answer below it is flagged for review.
     """
@@ -49,6 +50,7 @@ class ScanConfig:
     epochs: int = 120
     patience: int = 15
     folds: int = 5
+    repeats: int = 3
     threshold: float = 0.7
     seed: int = 7
 
@@ -88,7 +90,8 @@ def _check(config: ScanConfig, path: Path) -> None:
                             f'{len(config.backbones)} backbones; give one for each '
                             '(--weights A,B)')
     for name, number, least in (
-            ('folds', config.folds, 2), ('components', config.components, 1),
+            ('folds', config.folds, 2), ('repeats', config.repeats, 1),
+            ('components', config.components, 1),
             ('epochs', config.epochs, 1), ('copies', config.copies, 0),
             ('batch_size', config.batch_size, 1), ('hidden', config.hidden, 0)):
         if number < least:

@@ -64,7 +64,7 @@ def pointing_game(model: ScanModel, data: ScanDataset, phantoms: Path) -> dict[s
         if not patient.stroke:
             continue
         looks = [model.look(*data.slice(row)) for row in patient.rows]
-        verdict = model.judge(looks)
+        verdict = model.judge(looks, source=patient.source)
         for row, look, score in zip(patient.rows, looks, verdict.scores, strict=True):
             truth = _truth(row, phantoms)
             if score < 0.5 or truth.sum() < LEAST_PIXELS or look.logit <= 0:

@@ -91,7 +91,7 @@ def _judge(folder: Path, dataset: ScanDataset, patients: tuple[Patient, ...]) ->
                             'test patients may have been trained on')
     model = open_model(folder)
     verdicts = [model.judge([model.look(*dataset.slice(row)) for row in patient.rows],
-                            window_known=patient.window == 'known')
+                            source=patient.source, window_known=patient.window == 'known')
                 for patient in tqdm(patients, desc=model.card['name'], unit='patient')]
     return _Judged(folder, about, patients, tuple(verdicts))
 
@@ -112,6 +112,7 @@ def _figures(judged: _Judged, split: str) -> dict[str, Any]:
     if len(sources) > 1:
         found['sources'] = {
             source: {'patients': int(mine.sum()), 'auc': auc(stroke[mine], probability[mine]),
+                     'accuracy': float(((probability >= 0.5) == stroke)[mine].mean()),
                      'flagged': int((~answered[mine]).sum())}
             for source in sources
             for mine in [np.array([one.source == source for one in judged.patients])]}
@@ -169,8 +170,9 @@ def _model(judged: _Judged, name: str, found: dict[str, Any], dataset: ScanDatas
             '<p>The first row knows patients again; only the second says anything.</p>']
     if 'sources' in found:
         parts += ['<h3>By source</h3>', table(
-            ['source', 'patients', 'AUC', 'flagged'],
-            [[source, str(one['patients']), f'{one["auc"]:.3f}', str(one['flagged'])]
+            ['source', 'patients', 'AUC', 'accuracy', 'flagged', 'calibrated on its own'],
+            [[source, str(one['patients']), f'{one["auc"]:.3f}', f'{one["accuracy"]:.3f}',
+              str(one['flagged']), 'yes' if source in about['calibration']['sources'] else 'no']
              for source, one in found['sources'].items()])]
     parts.append(figure_html(_curves(judged, found), 'ROC and reliability, by patient'))
     parts += ['<h3>The slices that carried the answer</h3>', *_shown(judged, dataset)]

@@ -52,7 +52,8 @@ def gate(old: Path, new: Path, data: Path, most_lost: float) -> None:
 
 def _verdicts(path: Path, dataset: ScanDataset) -> list[Verdict]:
     model = open_model_file(path)
-    return [model.judge([model.look(*dataset.slice(row)) for row in patient.rows])
+    return [model.judge([model.look(*dataset.slice(row)) for row in patient.rows],
+                        source=patient.source)
             for patient in dataset.of('test')]
 
 

@@ -7,7 +7,7 @@ patient's slices; early stopping by held-out patients. It sees no picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -105,15 +105,33 @@ def build_head(width: int, config: ScanConfig) -> keras.Model:
     return keras.Model(inputs, [two[..., 1] - two[..., 0], attention[..., 0]])
 
 
-def fit_head(bags: Sequence[Bag], held: Sequence[Bag], config: ScanConfig, *, epochs: int,
-             seed: int) -> tuple[keras.Model, int]:
+def together(heads: Sequence[keras.Model], config: ScanConfig) -> keras.Model:
+    """One head that says the mean of several of one configuration, their units side by side."""
+    whole = build_head(heads[0].input_shape[-1],
+                       replace(config, hidden=len(heads) * config.hidden))
+    # Side by side in the hidden layer; the layers behind it take all of them, or, without it, each
+    # head's own view of the same inputs.
+    for name in ('hidden', 'normalised') if config.hidden else ():
+        whole.get_layer(name).set_weights([
+            np.concatenate(parts, axis=-1) for parts in _weights(heads, name)])
+    for name in ('two', 'attention'):
+        kernels, biases = _weights(heads, name)
+        kernel = np.concatenate(kernels) / len(heads) if config.hidden else np.mean(kernels, axis=0)
+        whole.get_layer(name).set_weights([kernel, np.mean(biases, axis=0)])
+    return whole
+
+
+def _weights(heads: Sequence[keras.Model], name: str) -> list[tuple[NDArray[np.float32], ...]]:
+    """Each weight of a layer, of all heads."""
+    return list(zip(*(head.get_layer(name).get_weights() for head in heads), strict=True))
+
+
+def fit_head(bags: Sequence[Bag], held: Sequence[Bag], config: ScanConfig, *, seed: int
+             ) -> keras.Model:
     """Train a head.
 
     Args:
-        bags: reduced. held: patients that stop it early; without any it runs for all `epochs`.
-
-    Returns:
-        The head with its best weights, and the epoch they are of.
+        bags: reduced. held: patients that stop it early.
     """
     keras.utils.set_random_seed(seed)
     head = build_head(bags[0].values.shape[-1], config)
@@ -123,19 +141,16 @@ def fit_head(bags: Sequence[Bag], held: Sequence[Bag], config: ScanConfig, *, ep
     rng = np.random.default_rng(seed)
     weights = _class_weights(bags)
     best, best_epoch, kept = np.inf, 0, head.get_weights()
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, config.epochs + 1):
         for batch in _batches(bags, weights, config.batch_size, rng):
             step(*batch)
-        if not held:
-            continue
         loss = held_loss(head, held, config)
         if loss < best - 1e-4:
             best, best_epoch, kept = loss, epoch, head.get_weights()
         elif epoch - best_epoch >= config.patience:
             break
-    if held:
-        head.set_weights(kept)
-    return head, best_epoch if held else epochs
+    head.set_weights(kept)
+    return head
 
 
 def _step(head: keras.Model, optimizer: Any, config: ScanConfig) -> Any:
@@ -190,18 +205,20 @@ def _drawn(bag: Bag, rng: np.random.Generator) -> NDArray[np.float32]:
 def patient_logits(head: keras.Model, bags: Sequence[Bag], config: ScanConfig
                    ) -> NDArray[np.float64]:
     """float64 (patients,), of the unchanged slices."""
+    return np.array([patient_logit(said, config) for said in slices_said(head, bags)])
+
+
+def patient_logit(said: NDArray[np.float64], config: ScanConfig) -> float:
+    """One patient's, of what his slices said, float64 (2, n)."""
+    return pooled(said[0], said[1], config.pooling, config.top_share)
+
+
+def slices_said(head: keras.Model, bags: Sequence[Bag]) -> list[NDArray[np.float64]]:
+    """Logit and attention of each unchanged slice, float64 (2, n) a patient."""
     # All slices at once: a call for each patient takes most of the training's time.
-    together = np.concatenate([bag.values[0] for bag in bags])[None]
-    logits, attention = (one.numpy()[0].astype(np.float64)
-                         for one in head(together, training=False))
-    ends = np.cumsum([len(bag.values[0]) for bag in bags])[:-1]
-    return np.array([pooled(mine, weight, config.pooling, config.top_share) for mine, weight in
-                     zip(np.split(logits, ends), np.split(attention, ends), strict=True)])
-
-
-def slice_logits(head: keras.Model, values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Logits of single slices, float64 (n,)."""
-    return np.asarray(head(values[None], training=False)[0].numpy()[0], np.float64)
+    values = np.concatenate([bag.values[0] for bag in bags])[None]
+    said = np.stack([one.numpy()[0] for one in head(values, training=False)]).astype(np.float64)
+    return np.split(said, np.cumsum([len(bag.values[0]) for bag in bags])[:-1], axis=1)
 
 
 def held_loss(head: keras.Model, bags: Sequence[Bag], config: ScanConfig) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ FORMAT = 'stroke-scan-model-2'
 NORMAL, STROKE, REVIEW = 'normal', 'stroke', 'review'
 LOW_CONFIDENCE, UNLIKE_TRAINING = 'low_confidence', 'unlike_training'
 NO_BRAIN, WINDOW_UNKNOWN = 'no_brain', 'window_unknown'
+SOURCE_UNKNOWN = 'source_unknown'
 _FULL_RED = 2.0
 _NEEDED = ('name', 'sha256', 'preprocessing', 'measurements', 'pooling', 'top_share',
            'calibration', 'threshold', 'features_threshold')
@@ -139,16 +140,22 @@ class ScanModel:
                     seen['activation'][0].astype(np.float32), seen['shares'][0],
                     seen['features'][0])
 
-    def judge(self, looks: Sequence[Look], *, window_known: bool = True) -> Verdict:
-        """One patient from the looks at those slices of his that show enough brain."""
+    def judge(self, looks: Sequence[Look], *, source: str = '', window_known: bool = True
+              ) -> Verdict:
+        """One patient from the looks at those slices of his that show enough brain.
+
+        Args:
+            source: the device, as the training patients' is called in `labels.csv`.
+        """
         if not looks:
             empty = np.zeros(0)
             return Verdict(REVIEW, float('nan'), empty, empty, float('nan'), (), (NO_BRAIN,))
         card = self.card
+        calibration = card['calibration']
         logits = np.array([one.logit for one in looks])
         weights = carried(logits, np.array([one.attention for one in looks]), card['pooling'],
                           card['top_share'])
-        slope, offset = card['calibration']['slope'], card['calibration']['offset']
+        slope, offset = calibration['slope'], offset_of(calibration, source)
         probability = float(_sigmoid(slope * float((weights * logits).sum()) + offset))
         away = distance(np.stack([one.features for one in looks])) / card['features_threshold']
         reasons = []
@@ -157,8 +164,15 @@ class ScanModel:
         if max(probability, 1 - probability) < card['threshold']:
             reasons.append(LOW_CONFIDENCE)
         answer = REVIEW if reasons else STROKE if probability >= 0.5 else NORMAL
+        limits = (() if window_known else (WINDOW_UNKNOWN,)) + (
+            () if source in calibration.get('sources', (source,)) else (SOURCE_UNKNOWN,))
         return Verdict(answer, probability, weights, _sigmoid(slope * logits + offset), away,
-                       tuple(looks), tuple(reasons), () if window_known else (WINDOW_UNKNOWN,))
+                       tuple(looks), tuple(reasons), limits)
+
+
+def offset_of(calibration: Mapping[str, Any], source: str) -> float:
+    """What is added to the scaled logit: the source's own where it had enough patients."""
+    return float(calibration.get('sources', {}).get(source, calibration)['offset'])
 
 
 def open_model(folder: Path) -> ScanModel:

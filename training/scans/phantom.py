@@ -1,4 +1,4 @@
-"""Phantom patients: whole series, jaw to vertex, on one of two scanners, with truth masks.
+"""Phantom patients: whole series, jaw to vertex, on one of three scanners, with truth masks.
 
 Simulated heads for trying and testing the scan trainer and the clinic page. They are drawn from
 formulas alone; a figure measured on them says that the software reads what is drawn here.
@@ -37,9 +37,11 @@ class Scanner:
     holder: str
 
 
+# 'b' is noisier and sharper than 'a'; 'c' as dull, uneven and grey as photographs of film are.
 SCANNERS = {
     'a': Scanner('a', 0.0, 3.0, 0.8, 0.75, 0.0, 2.0, (80, 40), 1.0, 'cup'),
-    'b': Scanner('b', 6.0, 5.5, 0.55, 0.55, 0.8, 5.0, (110, 48), 0.85, 'rings')}
+    'b': Scanner('b', 6.0, 5.5, 0.55, 0.55, 0.8, 5.0, (110, 48), 0.85, 'rings'),
+    'c': Scanner('c', -5.0, 6.0, 1.2, 1.6, 0.0, 8.0, (150, 55), 1.25, 'rings')}
 
 
 @dataclass(frozen=True)

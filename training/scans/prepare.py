@@ -49,6 +49,7 @@ class _Prepared:
 
     scan: Scan
     patient: str
+    source: str
     original: str
     window: str
     exact: str
@@ -87,7 +88,7 @@ def _write(folder: Path, scans: Sequence[Scan], refused: list[Refusal], salt: st
                                                    255 * one.seen.inside.astype(np.uint8)]),
                     [cv2.IMWRITE_PNG_COMPRESSION, 1])
         rows.append({'file': file.as_posix(), 'split': one.scan.split, 'label': one.scan.label,
-                     'patient': one.patient, 'source': one.scan.source, 'slice': number,
+                     'patient': one.patient, 'source': one.source, 'slice': number,
                      'share': f'{one.seen.share:.4f}', 'window': one.window,
                      'original': one.original, 'exact': one.exact,
                      # prepared (x, y) → the original's pixels, row by row
@@ -143,7 +144,8 @@ def _of_scan(patient: str, scan: Scan, refused: list[Refusal]) -> Iterator[_Prep
         if seen is None:
             refused.append(Refusal(original, 'hardly any brain'))
         else:
-            yield _Prepared(scan, stated, original, _window(largest.window), _exact(one), seen)
+            yield _Prepared(scan, stated, scan.source or largest.device or scan.folder,
+                            original, _window(largest.window), _exact(one), seen)
 
 
 def _readable(scan: Scan, refused: list[Refusal]) -> list[Series]:

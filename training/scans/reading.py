@@ -37,6 +37,7 @@ MAX_SLICES = 1500
 MAX_VOXELS = 400_000_000
 MAX_SIDE = 4096
 _AIR = -1024.0
+_LONGEST_DEVICE = 64
 # What damaged or hostile files make pydicom, gdcm and nibabel raise.
 _BROKEN = (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError, MemoryError,
            NotImplementedError, RuntimeError, EOFError, OSError, struct.error, zlib.error,
@@ -77,7 +78,8 @@ class Series:
 
     kind: 'dicom', 'nifti' or 'picture'. window: of the channels, in words, or 'unknown'.
     patient_key: the same for files of one patient, '' where unknown; made from the patient's id,
-    for comparing in memory only. notes: what was left out, and why.
+    for comparing in memory only. notes: what was left out, and why. device: maker and model of
+    the scanner, '' where unknown; neither its number nor its place.
     """
 
     kind: str
@@ -85,6 +87,7 @@ class Series:
     slices: tuple[Slice, ...]
     patient_key: str = field(default='', repr=False)
     notes: tuple[str, ...] = ()
+    device: str = ''
 
 
 def windowed(hu: NDArray[Any], width: float, level: float) -> NDArray[np.uint8]:
@@ -229,7 +232,7 @@ class _Image:
 
 def _dicom(files: Mapping[str, bytes]) -> list[Series]:
     series: dict[str, list[_Image]] = defaultdict(list)
-    patients: dict[str, str] = {}
+    stated: dict[str, tuple[str, str]] = {}
     left_out: list[str] = []
     for name, data in files.items():
         try:
@@ -243,32 +246,33 @@ def _dicom(files: Mapping[str, bytes]) -> list[Series]:
         if isinstance(found, str):
             left_out.append(found)
             continue
-        key, patients[key], planes = found
+        key, stated[key], planes = found
         series[key] += planes
         _check_count(len(series[key]))
     if files and not series:
         raise ScanError(f'no axial picture among the DICOM files; {left_out[0]}')
-    return [_ordered(planes, patients[key], tuple(left_out)) for key, planes in series.items()]
+    return [_ordered(planes, *stated[key], tuple(left_out)) for key, planes in series.items()]
 
 
-def _one_file(name: str, data: bytes) -> str | tuple[str, str, list[_Image]]:
-    """Why a file is left out, or its series, its patient's key and its planes."""
+def _one_file(name: str, data: bytes) -> str | tuple[str, tuple[str, str], list[_Image]]:
+    """Why a file is left out, or its series, its patient's key and device, and its planes."""
     header = _header(name, data)
     if header is None:  # DICOMDIR, reports, presentation states
         return f'{_short(name)} holds no picture'
     if not _is_axial(header):
         return f'{_short(name)} is no axial picture (a scout or another plane)'
-    return (str(header.get('SeriesInstanceUID', '')), _patient_key(header),
+    return (str(header.get('SeriesInstanceUID', '')), (_patient_key(header), _device(header)),
             _planes(name, header))
 
 
-def _ordered(planes: Sequence[_Image], patient_key: str, notes: tuple[str, ...]) -> Series:
+def _ordered(planes: Sequence[_Image], patient_key: str, device: str, notes: tuple[str, ...]
+             ) -> Series:
     known = len({plane.place for plane in planes}) == len(planes)
     ordered = sorted(planes, key=lambda plane: (plane.place if known else 0.0, plane.number,
                                                 natural(plane.slice.name)))
     is_hu = all(plane.is_hu for plane in planes)
     return Series('dicom', WINDOW_TEXT if is_hu else UNKNOWN,
-                  tuple(plane.slice for plane in ordered), patient_key, notes)
+                  tuple(plane.slice for plane in ordered), patient_key, notes, device)
 
 
 def _header(name: str, data: bytes) -> pydicom.Dataset | None:
@@ -294,6 +298,11 @@ def _header(name: str, data: bytes) -> pydicom.Dataset | None:
 def _patient_key(header: pydicom.Dataset) -> str:
     identity = str(header.get('PatientID', '') or '')
     return hashlib.sha256(identity.encode()).hexdigest() if identity else ''
+
+
+def _device(header: pydicom.Dataset) -> str:
+    words = (str(header.get(tag, '') or '') for tag in ('Manufacturer', 'ManufacturerModelName'))
+    return ' '.join(re.sub(r'[^\w ().+/-]', ' ', ' '.join(words)).split())[:_LONGEST_DEVICE]
 
 
 def _orientation(header: pydicom.Dataset) -> NDArray[np.float64] | None:

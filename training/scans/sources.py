@@ -26,7 +26,8 @@ _PATIENT_COLUMNS = ('patient', 'subject')
 class Scan:
     """Files that are read together: one series, one volume, or one picture.
 
-    patient: '' where not stated. split: '' or what the input demands.
+    patient, source: '' where not stated. split: '' or what the input demands. folder: the name of
+    the whole input's.
     """
 
     files: tuple[Path, ...]
@@ -34,6 +35,7 @@ class Scan:
     patient: str = ''
     source: str = ''
     split: str = ''
+    folder: str = ''
 
     @property
     def name(self) -> str:
@@ -140,7 +142,7 @@ def _listed(folder: Path, patients: Patients) -> Iterator[Scan]:
         patient = next((row[name] for name in _PATIENT_COLUMNS if row.get(name)), '')
         yield Scan(_files(target), row['label'].lower(),
                    patient or (target.name if target.is_dir() else patients.of(target)),
-                   row.get('source', '') or folder.name, row.get('split', ''))
+                   row.get('source', ''), row.get('split', ''), folder.name)
 
 
 def _files(target: Path) -> tuple[Path, ...]:
@@ -170,9 +172,9 @@ def _by_class(folder: Path, patients: Patients) -> Iterator[Scan]:
             if path.is_dir():
                 files = _files(path)
                 if files:
-                    yield Scan(files, label, path.name, folder.name)
+                    yield Scan(files, label, path.name, folder=folder.name)
             elif _is_scan(path):
-                yield Scan((path,), label, patients.of(path), folder.name)
+                yield Scan((path,), label, patients.of(path), folder=folder.name)
 
 
 def by_patient(scans: Sequence[Scan]) -> dict[str, list[Scan]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from tqdm import tqdm
 
@@ -30,10 +31,11 @@ from training.scans.heads import (
     Reducer,
     fit_head,
     fit_reducer,
-    patient_logits,
-    slice_logits,
+    patient_logit,
+    slices_said,
+    together,
 )
-from training.scans.judge import FORMAT, distance, open_model
+from training.scans.judge import FORMAT, distance, offset_of, open_model
 from training.scans.leak import leak
 from training.scans.measure import measurements
 
@@ -42,6 +44,10 @@ _STOPPING_SHARE = 0.2
 # Of held-out patients, whose slices lie within the distance that is still called known.
 _KNOWN_SHARE = 0.975
 _LEAST_PATIENTS = 10
+# Of each class of one source, before it gets an offset of its own; and how strongly that is drawn
+# to the offset of all [own].
+_LEAST_OF_SOURCE = 5
+_TO_ALL = 1.0
 _BATCH = 32
 # In a slice's logit, by half precision [measured: .02].
 _LARGEST_DIFFERENCE = 0.1
@@ -62,12 +68,15 @@ def train_scans(config: ScanConfig, data: Path, out: Path, *, show_leak: bool = 
     trunk = network.trunk(config)
     bags = _bags(config, dataset, patients, trunk, out / 'features')
     count = trunk.output_shape[-1]
-    compared, best = _compare(config, bags, patients, count)
-    reducer, head = _final(config, bags, count, best['epochs'])
-    content = network.to_tflite(trunk, reducer, head)
+    reducer = _reducer(config, bags, count)
+    reduced = [Bag(reducer(bag.values), bag.stroke) for bag in bags]
+    compared = _compare(config, reduced, patients)
+    best = _cross_validate(config, reduced, patients)
+    content = network.to_tflite(trunk, reducer, best['head'])
     write_whole(out / 'model.tflite', content)
-    write_json(out / 'model.json', _card(config, dataset, content, best))
-    _check_file(out, dataset, patients[0], head, reducer(bags[0].values[0]))
+    write_json(out / 'model.json', _card(config, dataset, content, {
+        **best, 'features_threshold': _known_distance(config, bags, count)}))
+    _check_file(out, dataset, patients[0], best['head'], reduced[0])
     about: dict[str, Any] = {
         'kind': KIND, 'config': asdict(config), 'dataset': dataset.manifest,
         'patients_trained_on': len(patients), 'poolings': compared,
@@ -152,43 +161,57 @@ def _features(config: ScanConfig, dataset: ScanDataset, patient: Patient, trunk:
 
 # --- Folds of patients --------------------------------------------------------------------------
 
-def _compare(config: ScanConfig, bags: Sequence[Bag], patients: Sequence[Patient], count: int
-             ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Every pooling on the same folds; the configured one's results in full."""
-    compared, best = {}, {}
-    names = [one.name for one in patients]
+def _compare(config: ScanConfig, reduced: Sequence[Bag], patients: Sequence[Patient]
+             ) -> dict[str, Any]:
+    """Every pooling on the same folds, drawn once."""
+    compared = {}
     for pooling in POOLINGS:
-        found = _cross_validate(replace(config, pooling=pooling), bags, names, count)
+        found = _cross_validate(replace(config, pooling=pooling, repeats=1), reduced, patients)
         compared[pooling] = {key: found['figures'][key] for key in ('auc', 'accuracy')}
         log.info('%-10s %s', pooling, text(found['figures']))
-        if pooling == config.pooling:
-            best = found
-    return compared, best
+    return compared
 
 
-def _cross_validate(config: ScanConfig, bags: Sequence[Bag], names: Sequence[str], count: int
+def _cross_validate(config: ScanConfig, reduced: Sequence[Bag], patients: Sequence[Patient]
                     ) -> dict[str, Any]:
-    labels = np.array([bag.stroke for bag in bags])
-    logits, distances = np.zeros(len(bags)), np.zeros(len(bags))
-    epochs = []
-    folds = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed)
-    for fold, (mine, held) in enumerate(folds.split(labels, labels)):
-        reducer = _reducer(config, [bags[i] for i in mine], count)
-        reduced = [Bag(reducer(bags[i].values), bags[i].stroke) for i in range(len(bags))]
-        fitting, stopping = train_test_split(
-            mine, test_size=_STOPPING_SHARE, stratify=labels[mine], random_state=config.seed)
-        head, epoch = fit_head([reduced[i] for i in fitting], [reduced[i] for i in stopping],
-                               config, epochs=config.epochs, seed=config.seed + fold)
-        epochs.append(epoch)
-        logits[held] = patient_logits(head, [reduced[i] for i in held], config)
-        for i in held:
-            distances[i] = distance(reducer.known(bags[i].values[0]))
-    slope, offset = calibrate(logits, labels)
+    """Heads of all folds, and what each patient was told by those that had not seen him.
+
+    They answer together, as each saw other patients; a patient held out hears only a fold's share
+    of them, so the figures are of a somewhat weaker model. The reducer saw all patients' slices,
+    but no label.
+    """
+    labels = np.array([bag.stroke for bag in reduced])
+    heads: list[keras.Model] = []
+    said: list[list[NDArray[np.float64]]] = [[] for _ in reduced]
+    for repeat in range(config.repeats):
+        folds = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed + repeat)
+        for mine, held in folds.split(labels, labels):
+            fitting, stopping = train_test_split(
+                mine, test_size=_STOPPING_SHARE, stratify=labels[mine], random_state=config.seed)
+            heads.append(fit_head([reduced[i] for i in fitting], [reduced[i] for i in stopping],
+                                  config, seed=config.seed + len(heads)))
+            for i, told in zip(held, slices_said(heads[-1], [reduced[i] for i in held]),
+                               strict=True):
+                said[i].append(told)
+    logits = np.array([patient_logit(np.mean(told, axis=0), config) for told in said])
+    calibration = calibrated(logits, labels, [one.source for one in patients])
+    offsets = np.array([offset_of(calibration, one.source) for one in patients])
     return {
-        'epochs': max(5, int(np.median(epochs))),
-        'calibration': {'slope': slope, 'offset': offset, 'on': 'patients held out of each fold'},
-        'features_threshold': float(np.quantile(distances, _KNOWN_SHARE)),
-        'figures': patient_figures(names, labels, 1 / (1 + np.exp(-(slope * logits + offset))))}
+        'head': together(heads, config),
+        'calibration': {**calibration, 'on': 'patients held out of each fold'},
+        'figures': patient_figures([one.name for one in patients], labels,
+                                   1 / (1 + np.exp(-(calibration['slope'] * logits + offsets))))}
+
+
+def _known_distance(config: ScanConfig, bags: Sequence[Bag], count: int) -> float:
+    """How far held-out patients lie from a reducer that has not seen them."""
+    labels = [bag.stroke for bag in bags]
+    distances = []
+    folds = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed)
+    for mine, held in folds.split(labels, labels):
+        reducer = _reducer(config, [bags[i] for i in mine], count)
+        distances += [distance(reducer.known(bags[i].values[0])) for i in held]
+    return float(np.quantile(distances, _KNOWN_SHARE))
 
 
 def _reducer(config: ScanConfig, bags: Sequence[Bag], count: int) -> Reducer:
@@ -196,11 +219,39 @@ def _reducer(config: ScanConfig, bags: Sequence[Bag], count: int) -> Reducer:
     return fit_reducer(values, count, config.components)
 
 
+def calibrated(logits: NDArray[np.float64], labels: NDArray[np.bool_], sources: Sequence[str]
+               ) -> dict[str, Any]:
+    """The calibration of a model's card.
+
+    Args:
+        logits, labels, sources: one each per patient, held out.
+
+    Returns:
+        slope and offset, of all; sources: for each with enough patients of both classes its own
+        offset, drawn to that of all, and how many they are.
+    """
+    slope, offset = calibrate(logits, labels)
+    wanted = _wanted(labels)
+    found = {}
+    for source in sorted(set(sources)):
+        mine = np.array([one == source for one in sources])
+        counts = Counter(labels[mine].tolist())
+        if min(counts[True], counts[False]) < _LEAST_OF_SOURCE:
+            continue
+        z, aim = slope * logits[mine] + offset, wanted[mine]
+
+        def loss(shift: float, z: Any = z, aim: Any = aim) -> float:
+            return float((np.logaddexp(0, z + shift) - aim * (z + shift)).sum()
+                         + _TO_ALL * shift ** 2 / 2)
+
+        found[source] = {'offset': offset + float(minimize_scalar(loss).x),
+                         'stroke': counts[True], 'normal': counts[False]}
+    return {'slope': slope, 'offset': offset, 'sources': found}
+
+
 def calibrate(logits: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset of held-out logits (Platt 1999), his targets, so that few patients told
-    apart do not mean certainty; the slope is not negative."""
-    positive, negative = int(labels.sum()), int((~labels).sum())
-    wanted = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    """Slope and offset of held-out logits (Platt 1999); the slope is not negative."""
+    wanted = _wanted(labels)
 
     def loss(found: NDArray[np.float64]) -> float:
         z = found[0] * logits + found[1]
@@ -210,20 +261,18 @@ def calibrate(logits: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[f
     return float(slope), float(offset)
 
 
-def _final(config: ScanConfig, bags: Sequence[Bag], count: int, epochs: int
-           ) -> tuple[Reducer, keras.Model]:
-    """On all patients that may be trained on, for as long as the folds said."""
-    reducer = _reducer(config, bags, count)
-    reduced = [Bag(reducer(bag.values), bag.stroke) for bag in bags]
-    return reducer, fit_head(reduced, (), config, epochs=epochs, seed=config.seed)[0]
+def _wanted(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Platt's targets: few patients told apart do not mean certainty."""
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    return np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
 
 def _check_file(out: Path, dataset: ScanDataset, patient: Patient, head: keras.Model,
-                reduced: NDArray[np.float32]) -> None:
+                reduced: Bag) -> None:
     """The file says what the network in memory says."""
     model = open_model(out)
     said = np.array([model.look(*dataset.slice(row)).logit for row in patient.rows[:8]])
-    meant = slice_logits(head, reduced[:8])
+    meant = slices_said(head, [reduced])[0][0, :8]
     apart = float(np.abs(said - meant).max())
     if apart > _LARGEST_DIFFERENCE:
         raise TrainingError(f'the file strays from the network by {apart:.2f} in the logit; give '

@@ -19,6 +19,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from training.common import TrainingError, write_table
 from training.scans.phantom import Phantom
 
+MAKER = 'PHANTOM'
 FORMS = ('dicom', 'nifti', 'png', 'jpeg')
 LABEL_COLUMNS = ('filename', 'label', 'patient', 'source', 'kind', 'age')
 _PICTURE_PX = 512
@@ -46,14 +47,15 @@ def write_patient(out: Path, name: str, phantom: Phantom, form: str, *, single: 
         for number, plane in enumerate(planes):
             file = target / f'{number + 1:03d}.{ {"dicom": "dcm", "jpeg": "jpg"}.get(form, form)}'
             if form == 'dicom':
-                dicom(plane, number, name, phantom.spacing).save_as(file, enforce_file_format=True)
+                dicom(plane, number, name, phantom.spacing, device=f'scanner {phantom.scanner.name}'
+                      ).save_as(file, enforce_file_format=True)
             else:
                 cv2.imwrite(str(file), picture(plane, phantom, name))
     (out / 'truth').mkdir(exist_ok=True)
     np.savez_compressed(out / 'truth' / f'{name}.npz', truth=truth)
     kinds = '+'.join(lesion.kind for lesion in phantom.lesions)
     return {'filename': target.name, 'label': phantom.label, 'patient': name, 'kind': kinds,
-            'source': f'phantom scanner {phantom.scanner.name}', 'age': f'{phantom.person.age:.0f}'}
+            'source': f'{MAKER} scanner {phantom.scanner.name}', 'age': f'{phantom.person.age:.0f}'}
 
 
 def write_labels(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -61,8 +63,8 @@ def write_labels(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
     write_table(out / 'labels.csv', LABEL_COLUMNS, rows)
 
 
-def dicom(hu: NDArray[np.float32], number: int, name: str, spacing: tuple[float, float]
-          ) -> FileDataset:
+def dicom(hu: NDArray[np.float32], number: int, name: str, spacing: tuple[float, float], *,
+          device: str) -> FileDataset:
     """One CT image, explicit little endian, 16 bit, rescale intercept -1024."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
@@ -74,7 +76,8 @@ def dicom(hu: NDArray[np.float32], number: int, name: str, spacing: tuple[float,
         'SOPClassUID': CTImageStorage, 'SOPInstanceUID': meta.MediaStorageSOPInstanceUID,
         'StudyInstanceUID': generate_uid(entropy_srcs=[name]),
         'SeriesInstanceUID': generate_uid(entropy_srcs=[name, 'series']),
-        'Modality': 'CT', 'ImageType': ['ORIGINAL', 'PRIMARY', 'AXIAL'], 'Manufacturer': 'PHANTOM',
+        'Modality': 'CT', 'ImageType': ['ORIGINAL', 'PRIMARY', 'AXIAL'], 'Manufacturer': MAKER,
+        'ManufacturerModelName': device,
         'PatientName': f'PHANTOM^{name}', 'PatientID': f'PHANTOM-{name}',
         'SeriesNumber': 1, 'InstanceNumber': number + 1,
         'ImagePositionPatient': [0.0, 0.0, round(number * spacing[1], 3)],

@@ -18,19 +18,29 @@ from training.scans.dataset import load
 from training.scans.evaluate import evaluate_scans
 from training.scans.export import export_scans
 from training.scans.gate import LostError, gate
-from training.scans.heads import Bag, build_head, fit_head, fit_reducer, patient_logits
+from training.scans.heads import (
+    Bag,
+    build_head,
+    fit_head,
+    fit_reducer,
+    patient_logits,
+    slices_said,
+    together,
+)
 from training.scans.judge import (
     LOW_CONFIDENCE,
     NO_BRAIN,
     REVIEW,
+    SOURCE_UNKNOWN,
     UNLIKE_TRAINING,
     ScanModel,
     ScanModelError,
     distance,
     heat,
+    offset_of,
 )
 from training.scans.network import _Whole
-from training.scans.train import calibrate, train_scans
+from training.scans.train import calibrate, calibrated, train_scans
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'training/configs'
@@ -57,7 +67,7 @@ def prepared(tmp_path_factory):
 @pytest.fixture(scope='module')
 def config(weights):
     return replace(read_scan_config(CONFIGS / 'scan_mobilenet.yaml', weights=weights),
-                   copies=1, epochs=40, folds=3)
+                   copies=1, epochs=40, folds=3, repeats=2)
 
 
 @pytest.fixture(scope='module')
@@ -144,11 +154,13 @@ def test_unsure_unlike_and_empty_are_flagged(exported, prepared):
     slope, offset = (model.card['calibration'][key] for key in ('slope', 'offset'))
     unsure = model.judge([replace(look, logit=-offset / slope, features=look.features * 0)])
     assert (unsure.answer, unsure.reasons) == (REVIEW, (LOW_CONFIDENCE,))
+    assert unsure.limits == (SOURCE_UNKNOWN,)
     noise = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
     strange = model.judge([model.look(noise, np.ones((224, 224), bool))])
     assert strange.answer == REVIEW
     assert UNLIKE_TRAINING in strange.reasons
-    sure = model.judge([replace(look, logit=9.0, features=look.features * 0)], window_known=False)
+    sure = model.judge([replace(look, logit=9.0, features=look.features * 0)],
+                       source='PHANTOM scanner a', window_known=False)
     assert (sure.answer, sure.limits) == ('stroke', ('window_unknown',))
 
 
@@ -262,7 +274,7 @@ def test_bags_are_learnt_though_most_slices_show_nothing():
     found = {}
     for pooling in ('top', 'mean'):
         mine = replace(config, pooling=pooling)
-        head, _ = fit_head(bags[:100], bags[100:], mine, epochs=80, seed=1)
+        head = fit_head(bags[:100], bags[100:], replace(mine, epochs=80), seed=1)
         said = patient_logits(head, held, mine) > 0
         found[pooling] = np.mean(said == [bag.stroke for bag in held])
     assert found['top'] > 0.9
@@ -284,6 +296,43 @@ def test_a_calibration_of_few_patients_is_never_certain():
     slope, offset = calibrate(logits, logits > 0)
     assert 1 / (1 + np.exp(-(slope * 9 + offset))) == pytest.approx(0.8, abs=0.06)
     assert calibrate(-logits, logits > 0)[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_device_whose_values_lie_higher_gets_an_offset_of_its_own():
+    rng = np.random.default_rng(4)
+    labels = np.arange(80) % 2 == 0
+    there = np.arange(80) >= 40
+    logits = np.where(labels, 1.0, -1.0) + np.where(there, 3.0, 0.0) + rng.normal(0, 0.5, 80)
+    found = calibrated(logits, labels, ['new' if one else 'old' for one in there])
+    said = found['slope'] * logits + [offset_of(found, 'new' if one else 'old') for one in there]
+    together_said = found['slope'] * logits + found['offset']
+    assert ((said > 0) == labels).mean() > 0.9
+    assert ((together_said > 0) == labels).mean() < 0.75
+    assert found['sources']['new'] == {'offset': pytest.approx(found['sources']['new']['offset']),
+                                       'stroke': 20, 'normal': 20}
+    assert offset_of(found, 'never seen') == found['offset']
+
+
+def test_a_device_of_few_patients_or_one_class_gets_none():
+    labels = np.array([True] * 14 + [False] * 14 + [True] * 9 + [False] * 4 + [True] * 20)
+    sources = ['many'] * 28 + ['few'] * 13 + ['strokes only'] * 20
+    logits = np.where(labels, 1.0, -1.0)
+    assert set(calibrated(logits, labels, sources)['sources']) == {'many'}
+
+
+@pytest.mark.parametrize('hidden', [0, 5])
+def test_heads_together_say_the_mean_of_what_each_says(hidden):
+    rng = np.random.default_rng(3)
+    config = ScanConfig('x', 'scan', hidden=hidden)
+    heads = [build_head(4, config) for _ in range(3)]
+    for head in heads:
+        for layer in head.layers:
+            layer.set_weights([rng.uniform(0.5, 2, one.shape) for one in layer.get_weights()])
+    bag = Bag(rng.normal(size=(1, 7, 4)).astype(np.float32), True)
+    said = slices_said(together(heads, config), [bag])[0]
+    each = np.mean([slices_said(head, [bag])[0] for head in heads], axis=0)
+    assert said == pytest.approx(each, rel=1e-4)
+    assert np.ptp(said, axis=1).min() > 0.1
 
 
 def test_changes_keep_a_head_a_head(prepared):

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clinic.cases.models import Case, Opinion, note
-from clinic.cases.scans import AS_IS
+from clinic.cases.scans import AS_IS, NO_DEVICE
 
 
 class Command(BaseCommand):
@@ -41,10 +41,11 @@ class Command(BaseCommand):
         write = _face if kind == Case.Kind.FACE else _slices
         with (folder / 'labels.csv').open('w', newline='') as file:
             rows = csv.writer(file)
-            rows.writerow(('filename', 'label', 'subject'))
+            rows.writerow(('filename', 'label', 'subject', 'source'))
             for case, label in labels.items():
                 rows.writerow((write(case, folder), label,
-                               f'{case.owner_id}-{case.patient_key or case.id}'))
+                               f'{case.owner_id}-{case.patient_key or case.id}',
+                               case.result.get('device') or NO_DEVICE))
                 note('command line', 'exported', case)
         self.stdout.write(f'{len(labels)} confirmed cases in {folder}')
 
