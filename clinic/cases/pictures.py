@@ -6,6 +6,7 @@ It never writes to disk and never lets more pixels into memory than the robot's 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -73,4 +74,13 @@ def jpeg(rgb: Picture, quality: int = 90) -> bytes:
     done, data = cv2.imencode('.jpg', stored, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError('OpenCV could not write a JPEG')
+    return data.tobytes()
+
+
+def as_channels(jpegs: Sequence[bytes]) -> bytes:
+    """Three grey JPEG of one size as red, green and blue of a PNG."""
+    planes = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) for data in jpegs]
+    done, data = cv2.imencode('.png', np.dstack(planes[::-1]))
+    if not done:
+        raise RuntimeError('OpenCV could not write a PNG')
     return data.tobytes()

@@ -30,6 +30,8 @@ from training.scans.reading import (
 
 # (width, level) in Hounsfield units.
 PRESETS = {'brain': (80, 40), 'stroke': (40, 40), 'blood': (200, 80), 'bone': (2800, 600)}
+# Its three channels, in their order.
+SHOWN_TO_MODEL = ('brain', 'stroke', 'blood')
 AS_IS, PREPARED, HEAT = 'as-is', 'prepared', 'heat'
 # What scans of unknown devices are called for the trainer: those that people bring to this page.
 NO_DEVICE = 'clinic page'

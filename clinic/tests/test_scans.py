@@ -18,6 +18,7 @@ from clinic.cases import scans
 from clinic.cases.models import AuditEntry, Case, Opinion, ScanModelFile
 from clinic.cases.pictures import UploadError
 from training.scans.phantom import draw_patient
+from training.scans.reading import WINDOWS, read_files
 from training.scans.sources import Patients, read_source
 from training.scans.writing import write_patient
 
@@ -272,4 +273,22 @@ def test_confirmed_scans_come_out_as_prepare_reads_them(browse, read, bleeding, 
     found, = scans_found
     assert (found.label, len(found.files)) == ('stroke', 19)
     assert str(case.id) in found.patient
-    assert found.source == scans.NO_DEVICE
+    assert (found.source, found.windowed) == (scans.NO_DEVICE, False)
+
+
+def test_a_confirmed_series_comes_out_in_the_windows_that_the_model_was_shown(
+        browse, read, phantoms, people, tmp_path):
+    case = read(files(phantoms / 'dicom'))
+    assert tuple(scans.PRESETS[name] for name in scans.SHOWN_TO_MODEL) == WINDOWS
+    browse('clinician').post(f'/cases/{case.id}/opinion/', {'label': 'stroke'})
+    browse('expert').post(f'/queue/{Opinion.objects.get(case=case).pk}/', {'label': 'stroke'})
+    call_command('export_feedback', str(tmp_path / 'out'), '--kind', 'scan', stdout=io.StringIO())
+    found, = read_source(tmp_path / 'out', Patients())[0]
+    assert (found.source, found.windowed) == ('PHANTOM scanner a', True)
+    again, = read_files({path.name: path.read_bytes() for path in found.files}, windowed=True)
+    first, = read_files(files(phantoms / 'dicom'))
+    assert again.window == first.window
+    for one, other in zip(first.slices, again.slices, strict=True):
+        # All that lies between is JPEG.
+        apart = np.abs(one.channels.astype(int) - other.channels)
+        assert apart.mean(axis=(0, 1)) == pytest.approx(0, abs=3)

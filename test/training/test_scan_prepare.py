@@ -15,6 +15,7 @@ from training import prepare, splits
 from training.scans.dataset import load, to_original
 from training.scans.head import SIZE
 from training.scans.phantom import draw_patient
+from training.scans.reading import WINDOW_TEXT, read_files
 from training.scans.writing import write_labels, write_patient
 
 
@@ -150,6 +151,42 @@ def test_what_cannot_be_used_is_named(tmp_path, monkeypatch, drawn, spoil, words
     # One file costs itself, not its patient.
     assert ('p03' in {one.name for one in load(tmp_path / 'out').patients}) == (
         'label' not in words)
+
+
+def test_a_source_is_what_labels_say_or_the_device_or_the_folder(tmp_path, monkeypatch, drawn):
+    for form, stated, told in (('dicom', 'ward 3', 'ward 3'), ('dicom', '', 'PHANTOM scanner a'),
+                               ('nifti', '', 'in-nifti')):
+        source = phantoms(tmp_path / f'in-{form}', drawn, form)
+        with (source / 'labels.csv').open() as file:
+            rewrite(source, [{**row, 'source': stated} for row in csv.DictReader(file)])
+        assert run(monkeypatch, source, '--out', tmp_path / 'out') == 0
+        assert {one.source for one in load(tmp_path / 'out').patients} == {told}
+        shutil.rmtree(source)
+
+
+def test_three_windows_as_channels_are_what_hounsfield_units_are(tmp_path, monkeypatch, drawn):
+    """As the clinic page exports the series that an expert confirmed."""
+    source = phantoms(tmp_path / 'dicom', drawn, 'dicom')
+    assert run(monkeypatch, source, '--out', tmp_path / 'first') == 0
+    with (source / 'labels.csv').open() as file:
+        rows = [{**row, 'window': WINDOW_TEXT} for row in csv.DictReader(file)]
+    for row in rows:
+        series, = read_files({path.name: path.read_bytes()
+                              for path in (source / row['filename']).iterdir()})
+        shutil.rmtree(source / row['filename'])
+        (source / row['filename']).mkdir()
+        for number, one in enumerate(series.slices):
+            cv2.imwrite(str(source / row['filename'] / f'{number:03d}.png'),
+                        one.channels[..., ::-1])
+    rewrite(source, rows)
+    assert run(monkeypatch, source, '--out', tmp_path / 'again') == 0
+    first, again = load(tmp_path / 'first'), load(tmp_path / 'again')
+    assert {one.window for one in again.patients} == {'known'}
+    for one, other in zip(first.patients, again.patients, strict=True):
+        for row, same in zip(one.rows, other.rows, strict=True):
+            assert np.array_equal(first.slice(row)[0], again.slice(same)[0])
+    rewrite(source, [{**row, 'window': 'W1 L1'} for row in rows])
+    assert run(monkeypatch, source, '--out', tmp_path / 'never') == 2
 
 
 def test_faces_and_scans_are_not_mixed(tmp_path, monkeypatch, drawn, capsys):

@@ -153,7 +153,7 @@ def _readable(scan: Scan, refused: list[Refusal]) -> list[Series]:
     # Under their whole path: two folders may hold files of one name.
     files = {str(path): path.read_bytes() for path in scan.files}
     try:
-        return read_files(files)
+        return read_files(files, windowed=scan.windowed)
     except ScanError:
         if len(files) == 1:
             raise
@@ -163,7 +163,7 @@ def _readable(scan: Scan, refused: list[Refusal]) -> list[Series]:
         except ScanError as error:
             refused.append(Refusal(name, str(error)))
             del files[name]
-    return read_files(files)
+    return read_files(files, windowed=scan.windowed)
 
 
 def _window(text: str) -> str:

@@ -97,12 +97,14 @@ def windowed(hu: NDArray[Any], width: float, level: float) -> NDArray[np.uint8]:
     return np.rint(np.clip((hu - level) / width + 0.5, 0, 1) * 255).astype(np.uint8)
 
 
-def read_files(files: Mapping[str, bytes]) -> list[Series]:
+def read_files(files: Mapping[str, bytes], *, windowed: bool = False) -> list[Series]:
     """Read one study's files.
 
     Args:
         files: name → content. DICOM files are grouped into series, every NIfTI file is one, all
             PNG and JPEG files together are one, in the natural order of their names.
+        windowed: red, green and blue of the pictures are the `WINDOWS` of Hounsfield units, as the
+            clinic page exports them, not a picture to look at.
 
     Raises:
         ScanError: nothing given, or a file that cannot be used.
@@ -117,8 +119,8 @@ def read_files(files: Mapping[str, bytes]) -> list[Series]:
     found += _dicom({name: files[name] for name in kinds['dicom']})
     if kinds['picture']:
         _check_count(len(kinds['picture']))
-        found.append(Series('picture', UNKNOWN,
-                            tuple(_picture(name, files[name]) for name in kinds['picture'])))
+        found.append(Series('picture', WINDOW_TEXT if windowed else UNKNOWN, tuple(
+            _picture(name, files[name], windowed) for name in kinds['picture'])))
     return found
 
 
@@ -153,11 +155,13 @@ def _line(error: BaseException) -> str:
 
 # --- Ready-made pictures -----------------------------------------------------------------------
 
-def _picture(name: str, data: bytes) -> Slice:
+def _picture(name: str, data: bytes, windowed: bool) -> Slice:
     try:
         rgb = decode_compressed('', data)
     except ImageDecodeError as error:
         raise ScanError(f'{_short(name)}: {error}') from error
+    if windowed:
+        return Slice(_short(name), rgb)
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     return Slice(_short(name), np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=2))
 

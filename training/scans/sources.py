@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.common import TrainingError, read_table
-from training.scans.reading import natural
+from training.scans.reading import WINDOW_TEXT, natural
 
 LABELS = ('normal', 'stroke')
 _SKIP = 'skip'
@@ -27,7 +27,7 @@ class Scan:
     """Files that are read together: one series, one volume, or one picture.
 
     patient, source: '' where not stated. split: '' or what the input demands. folder: the name of
-    the whole input's.
+    the whole input's. windowed: as in `reading.read_files`.
     """
 
     files: tuple[Path, ...]
@@ -36,6 +36,7 @@ class Scan:
     source: str = ''
     split: str = ''
     folder: str = ''
+    windowed: bool = False
 
     @property
     def name(self) -> str:
@@ -142,7 +143,16 @@ def _listed(folder: Path, patients: Patients) -> Iterator[Scan]:
         patient = next((row[name] for name in _PATIENT_COLUMNS if row.get(name)), '')
         yield Scan(_files(target), row['label'].lower(),
                    patient or (target.name if target.is_dir() else patients.of(target)),
-                   row.get('source', ''), row.get('split', ''), folder.name)
+                   row.get('source', ''), row.get('split', ''), folder.name,
+                   _is_windowed(row, path))
+
+
+def _is_windowed(row: dict[str, str], path: Path) -> bool:
+    stated = row.get('window', '')
+    if stated not in ('', WINDOW_TEXT):
+        raise TrainingError(f'{path}: window is "{stated}"; leave it empty, or "{WINDOW_TEXT}" for '
+                            'pictures whose three channels are these windows')
+    return stated == WINDOW_TEXT
 
 
 def _files(target: Path) -> tuple[Path, ...]:

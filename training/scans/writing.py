@@ -64,7 +64,7 @@ def write_labels(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def dicom(hu: NDArray[np.float32], number: int, name: str, spacing: tuple[float, float], *,
-          device: str) -> FileDataset:
+          device: str = '') -> FileDataset:
     """One CT image, explicit little endian, 16 bit, rescale intercept -1024."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage

@@ -13,7 +13,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clinic.cases.models import Case, Opinion, note
-from clinic.cases.scans import AS_IS, NO_DEVICE
+from clinic.cases.pictures import as_channels
+from clinic.cases.scans import AS_IS, NO_DEVICE, SHOWN_TO_MODEL
+from training.scans.reading import WINDOW_TEXT
 
 
 class Command(BaseCommand):
@@ -41,11 +43,12 @@ class Command(BaseCommand):
         write = _face if kind == Case.Kind.FACE else _slices
         with (folder / 'labels.csv').open('w', newline='') as file:
             rows = csv.writer(file)
-            rows.writerow(('filename', 'label', 'subject', 'source'))
+            rows.writerow(('filename', 'label', 'subject', 'source', 'window'))
             for case, label in labels.items():
                 rows.writerow((write(case, folder), label,
                                f'{case.owner_id}-{case.patient_key or case.id}',
-                               case.result.get('device') or NO_DEVICE))
+                               case.result.get('device') or NO_DEVICE,
+                               WINDOW_TEXT if _is_windowed(case) else ''))
                 note('command line', 'exported', case)
         self.stdout.write(f'{len(labels)} confirmed cases in {folder}')
 
@@ -56,13 +59,20 @@ def _face(case: Case, folder: Path) -> str:
 
 
 def _slices(case: Case, folder: Path) -> str:
-    """All slices, in the brain's window, or as they came."""
-    preset = AS_IS if AS_IS in case.result['presets'] else 'brain'
+    """All slices: the windows that the model was shown as three channels, or as they came."""
     (folder / str(case.id)).mkdir()
     for number in range(case.result['count']):
-        (folder / str(case.id) / f'{number:04d}.jpg').write_bytes(
-            _kept(case, f'slice-{number}-{preset}.jpg'))
+        target = folder / str(case.id) / f'{number:04d}'
+        if _is_windowed(case):
+            seen = [_kept(case, f'slice-{number}-{preset}.jpg') for preset in SHOWN_TO_MODEL]
+            target.with_suffix('.png').write_bytes(as_channels(seen))
+        else:
+            target.with_suffix('.jpg').write_bytes(_kept(case, f'slice-{number}-{AS_IS}.jpg'))
     return str(case.id)
+
+
+def _is_windowed(case: Case) -> bool:
+    return 'brain' in case.result.get('presets', ())
 
 
 def _kept(case: Case, name: str) -> bytes:
