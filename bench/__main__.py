@@ -121,7 +121,8 @@ def as_text(figures: Mapping[str, Any]) -> str:
         lines += ['', f'over DDS between processes, 30 Hz raw images, {wire["seconds"]:.0f} s each']
         for phase in ('active', 'no_face', 'inactive'):
             lines.append(f'  {phase:<10}CPU {wire[phase]["cpu_percent"]:5.1f} % of one core'
-                         f'   RSS {wire[phase]["rss_mb"]:5.0f} MB' + _latency(wire[phase]))
+                         f'   RSS {wire[phase]["rss_mb"]:5.0f} MB, '
+                         f'{wire[phase]["shared_mb"]:.0f} of them shared' + _latency(wire[phase]))
         mesh = 100 * figures['face']['cpu_s_per_camera_s']['mesh_on_every_frame']
         lines += [
             _goal('active / bare FaceMesh', wire['active']['cpu_percent'] / mesh,

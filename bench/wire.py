@@ -196,7 +196,8 @@ def _phase(pid: int, camera: Camera, seconds: float, assessed_hz: float) -> dict
     frames = EvenFrames()
     due = sum(frames.due(at, assessed_hz) for at in camera.shown_s) if assessed_hz else 0
     figures: dict[str, Any] = {
-        'cpu_percent': 100 * used / elapsed, 'rss_mb': rss_mb(pid), 'shown': len(camera.shown_s),
+        'cpu_percent': 100 * used / elapsed, 'rss_mb': rss_mb(pid),
+        'shared_mb': shared_mb(pid), 'shown': len(camera.shown_s),
         'due': due, 'answers': len(answers), 'answered': min(len(answers) / max(due, 1), 1.0)}
     if answers:
         figures['latency_ms'] = dict(zip(
@@ -214,3 +215,9 @@ def rss_mb(pid: int) -> float:
     """Resident memory of a process, megabytes."""
     pages = int(Path(f'/proc/{pid}/statm').read_text().split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+def shared_mb(pid: int) -> float:
+    """That part of it which is shared memory, the camera's images above all, megabytes."""
+    status = Path(f'/proc/{pid}/status').read_text()
+    return int(status.split('RssShmem:')[1].split()[0]) * 1024 / 1e6
