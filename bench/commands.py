@@ -37,12 +37,13 @@ class Command:
     """arguments: of Python, given a folder of inputs and one for results.
 
     begun: whether it is at work, given the folder for results and what it has printed.
-    statuses: that are right when it is ended.
+    statuses: that are right when it is ended. python: of its environment.
     """
 
     arguments: Callable[[Path, Path], Sequence[str]]
     begun: Callable[[Path, str], bool]
     statuses: Mapping[str, Sequence[int]]
+    python: str = sys.executable
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,12 @@ COMMANDS = {
                              '--label-frame', 'patient', '--out', str(out / 'prepared')),
         lambda out, _: any(out.iterdir()), _ENDED),
 }
+_TRAINER = Path(__file__).resolve().parents[1] / '.venv-train' / 'bin' / 'python'
+if _TRAINER.is_file():
+    COMMANDS['train'] = Command(
+        lambda inputs, out: ('-m', 'training.train', str(inputs.parent / 'scans.yaml'),
+                             str(inputs.parent / 'scans'), '--out', str(out / 'run')),
+        lambda out, _: (out / 'run' / 'features').is_dir(), _ENDED, str(_TRAINER))
 
 
 def one(name: str, way: str, work: Path, chance: random.Random) -> Ending:
@@ -93,7 +100,7 @@ def one(name: str, way: str, work: Path, chance: random.Random) -> Ending:
         told = Path(folder) / 'told'
         with told.open('w') as log:
             process = subprocess.Popen(
-                [sys.executable, '-u', *command.arguments(work / 'inputs', out)], stdout=log,
+                [command.python, '-u', *command.arguments(work / 'inputs', out)], stdout=log,
                 stderr=log, env={**os.environ, **dict([mark.split('=')])}, start_new_session=True,
                 preexec_fn=_hear_all)
         deadline = time.monotonic() + 4 * _PATIENCE_S
@@ -208,6 +215,15 @@ def _inputs(work: Path) -> None:
     for label in ('left', 'none', 'right'):
         (work / 'labelled' / label).mkdir(parents=True)
         fleet.pictures(work / 'labelled' / label, 300)
+    if 'train' in COMMANDS:
+        _run('scans', '--out', work / 'phantoms', '--patients', 40, '--format', 'png', '--single')
+        _run('prepare', work / 'phantoms', '--out', work / 'scans')
+        (work / 'scans.yaml').write_text('kind: scan\nweights: [null]\n')
+
+
+def _run(step: str, *arguments: object) -> None:
+    subprocess.run([sys.executable, '-m', f'training.{step}', *map(str, arguments)], check=True,
+                   capture_output=True)
 
 
 if __name__ == '__main__':
