@@ -169,10 +169,11 @@ def _model(judged: _Judged, name: str, found: dict[str, Any], dataset: ScanDatas
              for way, one in about['leak'].items()]),
             '<p>The first row knows patients again; only the second says anything.</p>']
     if 'sources' in found:
+        calibrated = about['calibration'].get('sources', ())
         parts += ['<h3>By source</h3>', table(
             ['source', 'patients', 'AUC', 'accuracy', 'flagged', 'calibrated on its own'],
             [[source, str(one['patients']), f'{one["auc"]:.3f}', f'{one["accuracy"]:.3f}',
-              str(one['flagged']), 'yes' if source in about['calibration']['sources'] else 'no']
+              str(one['flagged']), 'yes' if source in calibrated else 'no']
              for source, one in found['sources'].items()])]
     parts.append(figure_html(_curves(judged, found), 'ROC and reliability, by patient'))
     parts += ['<h3>The slices that carried the answer</h3>', *_shown(judged, dataset)]

@@ -84,7 +84,8 @@ def main() -> int:
     parser.add_argument('--seed', type=int, default=7, help='of the training')
     given = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    return run_command(lambda: feedback(given.out.resolve() / given.scanner, given.scanner, given.seed))
+    return run_command(lambda: feedback(given.out.resolve() / given.scanner, given.scanner,
+                                        given.seed))
 
 
 if __name__ == '__main__':
