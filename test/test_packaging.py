@@ -28,7 +28,7 @@ MODULES = sorted(PACKAGE.rglob('*.py'))
 DISTRIBUTIONS = {'ai_edge_litert': 'ai-edge-litert', 'cv2': 'opencv-python-headless',
                  'PIL': 'pillow', 'yaml': 'pyyaml'}
 # Imported where present, done without where not; why: docs/dependencies.md
-OPTIONAL = {'distributed', 'fsspec', 'keras', 'psutil', 'pyarrow', 'skimage', 'tensorflow',
+OPTIONAL = {'dask', 'distributed', 'fsspec', 'keras', 'psutil', 'pyarrow', 'skimage', 'tensorflow',
             'tflite_runtime'}
 
 
