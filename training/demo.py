@@ -14,32 +14,41 @@ from pathlib import Path
 from training.common import TrainingError, log, run_command
 
 ROOT = Path(__file__).resolve().parents[1]
-WEIGHTS = 'mobilenet_v2_1.0_224_no_top_imagenet.weights.h5'
+_WEIGHTS = 'mobilenet_v2_1.0_224_no_top_imagenet.weights.h5'
 _RUNS = (('antisymmetric', ()), ('notebook_mobilenet', ('--epochs', '2')),
          ('landmarks_logistic', ()))
 
 
 def demo(out: Path, people: int) -> None:
     """Run every step as a user would, in the environment that it needs."""
-    shared = Path(os.environ.get('STROKE_SIDE_SHARED') or ROOT.parent / 'shared')
+    shared = _shared()
     photographs = [folder for name in ('london_faces', 'canada_faces')
                    if (folder := shared / 'data' / name).is_dir()]
     if not photographs:
         raise TrainingError(f'no healthy photographs in {shared}/data; set STROKE_SIDE_SHARED, or '
                             'follow docs/training.md with your own pictures')
-    weights = shared / 'weights' / WEIGHTS
-    given = ('--weights', str(weights)) if weights.is_file() else ()
     sims, data, runs = out / 'simulated', out / 'dataset', out / 'runs'
     run_step('.venv', 'simulate', *photographs, '--out', sims, '--most', people, '--per-photo', 2)
     run_step('.venv', 'prepare', sims, '--out', data)
     for name, options in _RUNS:
         if not (runs / name / 'run.json').is_file():
+            weights = () if name.startswith('landmarks') else given_weights()
             run_step('.venv-train', 'train', ROOT / f'training/configs/{name}.yaml', data, '--out',
-                 runs / name, *options, *(given if not name.startswith('landmarks') else ()))
+                     runs / name, *options, *weights)
     run_step('.venv-train', 'evaluate', *(runs / name for name, _ in _RUNS), '--data', data,
          '--out', out / 'report')
     run_step('.venv-train', 'export', runs / 'antisymmetric', '--data', data, '--out',
          out / 'models', '--about', ROOT / 'training/configs/provenance.yaml')
+
+
+def given_weights() -> tuple[str, ...]:
+    """The trainer's option for the weights in the shared folder, nothing where they are not."""
+    weights = _shared() / 'weights' / _WEIGHTS
+    return ('--weights', str(weights)) if weights.is_file() else ()
+
+
+def _shared() -> Path:
+    return Path(os.environ.get('STROKE_SIDE_SHARED') or ROOT.parent / 'shared')
 
 
 def run_step(environment: str, step: str, *arguments: object) -> None:

@@ -8,11 +8,11 @@ from training.scans import lesions, writing
 from training.scans.head import SIZE, enough_brain, prepare_slice
 from training.scans.measure import NAMES, measurements
 from training.scans.phantom import draw_patient
-from training.scans.reading import WINDOWS, windowed
+from training.scans.reading import WINDOWS, through_window
 
 
 def channels(hu):
-    return np.stack([windowed(hu, *one) for one in WINDOWS], axis=-1)
+    return np.stack([through_window(hu, *one) for one in WINDOWS], axis=-1)
 
 
 def middle(phantom):

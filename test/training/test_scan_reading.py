@@ -16,7 +16,7 @@ from pydicom.sequence import Sequence
 
 from training.scans import writing
 from training.scans.phantom import draw_patient
-from training.scans.reading import MAX_SIDE, ScanError, read_files, windowed
+from training.scans.reading import MAX_SIDE, ScanError, read_files, through_window
 
 
 @pytest.fixture(scope='module')
@@ -42,9 +42,9 @@ def test_hounsfield_units_come_back_and_are_windowed_as_dicom_says(phantom):
     series, = read(*images(phantom))
     for one, hu in zip(series.slices, phantom.hu[8:], strict=False):
         assert np.abs(one.hu - np.rint(hu)).max() <= 1
-        assert np.array_equal(one.channels[..., 0], windowed(one.hu, 80, 40))
+        assert np.array_equal(one.channels[..., 0], through_window(one.hu, 80, 40))
     assert series.window == 'W80 L40, W40 L40, W200 L80'
-    assert windowed(np.array([-1.0, 0, 40, 80, 81]), 80, 40).tolist() == [0, 0, 128, 255, 255]
+    assert through_window(np.array([-1.0, 0, 40, 80, 81]), 80, 40).tolist() == [0, 0, 128, 255, 255]
 
 
 def test_slices_stand_from_feet_to_head_whatever_their_names(phantom):

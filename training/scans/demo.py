@@ -6,7 +6,6 @@ It shows that the chain works on drawn heads; a figure of it says nothing of pat
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -15,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common import log, run_command, write_json
-from training.demo import ROOT, WEIGHTS, run_step
+from training.demo import ROOT, given_weights, run_step
 from training.scans.dataset import Row, ScanDataset, load, to_original
 from training.scans.head import SIZE
-from training.scans.judge import ScanModel, heat, open_model_file
+from training.scans.judge import ScanModel, heat, judge_patient, open_model_file
 
 # A lesion of fewer prepared pixels cannot be pointed at by a map of 7 x 7 cells [own].
 LEAST_PIXELS = 250
@@ -32,9 +31,6 @@ def demo(out: Path, patients: int) -> None:
     Raises:
         TrainingError: an environment or the weights are missing, or a step failed.
     """
-    shared = Path(os.environ.get('STROKE_SIDE_SHARED') or ROOT.parent / 'shared')
-    weights = shared / 'weights' / WEIGHTS
-    given = ('--weights', str(weights)) if weights.is_file() else ()
     phantoms, data, run = out / 'phantoms', out / 'dataset', out / 'run'
     if not (phantoms / 'labels.csv').is_file():
         run_step('.venv', 'scans', '--out', phantoms, '--patients', patients, '--format', 'nifti',
@@ -42,7 +38,7 @@ def demo(out: Path, patients: int) -> None:
     run_step('.venv', 'prepare', phantoms, '--out', data)
     if not (run / 'run.json').is_file():
         run_step('.venv-train', 'train', ROOT / 'training/configs/scan_mobilenet.yaml', data,
-                 '--out', run, '--show-leak', *given)
+                 '--out', run, '--show-leak', *given_weights())
     run_step('.venv-train', 'evaluate', run, '--data', data, '--out', out / 'report')
     run_step('.venv-train', 'export', run, '--data', data, '--out', out / 'models')
     model = open_model_file(out / 'models' / 'scan_model.tflite')
@@ -63,9 +59,8 @@ def pointing_game(model: ScanModel, data: ScanDataset, phantoms: Path) -> dict[s
     for patient in data.patients:  # nothing was ever trained on where lesions lie
         if not patient.stroke:
             continue
-        looks = [model.look(*data.slice(row)) for row in patient.rows]
-        verdict = model.judge(looks, source=patient.source)
-        for row, look, score in zip(patient.rows, looks, verdict.scores, strict=True):
+        verdict = judge_patient(model, data, patient)
+        for row, look, score in zip(patient.rows, verdict.looks, verdict.scores, strict=True):
             truth = _truth(row, phantoms)
             if score < 0.5 or truth.sum() < LEAST_PIXELS or look.logit <= 0:
                 continue

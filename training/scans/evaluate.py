@@ -31,7 +31,7 @@ from training.intervals import with_interval
 from training.report import figure_html, image, interval, table, whole_page
 from training.scans.dataset import Patient, ScanDataset, load
 from training.scans.figures import auc, patient_figures, text
-from training.scans.judge import REVIEW, Verdict, heat, open_model, overlaid
+from training.scans.judge import REVIEW, Verdict, heat, judge_patient, open_model, overlaid
 
 _SHOWN = 6
 
@@ -90,8 +90,7 @@ def _judge(folder: Path, dataset: ScanDataset, patients: tuple[Patient, ...]) ->
         raise TrainingError(f'{folder} was trained on another dataset than {dataset.folder}; its '
                             'test patients may have been trained on')
     model = open_model(folder)
-    verdicts = [model.judge([model.look(*dataset.slice(row)) for row in patient.rows],
-                            source=patient.source, window_known=patient.window == 'known')
+    verdicts = [judge_patient(model, dataset, patient)
                 for patient in tqdm(patients, desc=model.card['name'], unit='patient')]
     return _Judged(folder, about, patients, tuple(verdicts))
 

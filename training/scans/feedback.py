@@ -8,7 +8,6 @@ figure of it says nothing of patients.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from training.common import log, run_command, write_json
-from training.demo import ROOT, WEIGHTS, run_step
+from training.demo import ROOT, given_weights, run_step
 from training.scans.dataset import load
 from training.scans.figures import patient_figures, text
-from training.scans.judge import REVIEW, open_model
+from training.scans.judge import REVIEW, judge_patient, open_model
 from training.scans.phantom import SCANNERS
 
 # Folder: scanner ('' for the second), patients, seed.
@@ -47,15 +46,13 @@ def feedback(out: Path, scanner: str, seed: int) -> None:
 
 
 def _figures(out: Path, model: str, trained_on: list[str], seed: int) -> dict[str, Any]:
-    shared = Path(os.environ.get('STROKE_SIDE_SHARED') or ROOT.parent / 'shared')
-    weights = shared / 'weights' / WEIGHTS
     run = out / f'{model}_{seed}'
     if not (run / 'run.json').is_file():
         run_step('.venv', 'prepare', *(out / name for name in trained_on),
                  '--out', out / f'{model}_data')
         run_step('.venv-train', 'train', ROOT / 'training/configs/scan_mobilenet.yaml',
                  out / f'{model}_data', '--out', run, '--seed', seed,
-                 *(('--weights', str(weights)) if weights.is_file() else ()))
+                 *given_weights())
     return {name: _asked(out, run, name) for name in ('others_first', 'others_second')}
 
 
@@ -63,9 +60,8 @@ def _asked(out: Path, run: Path, name: str) -> dict[str, Any]:
     prepared = out / f'{name}_data'
     if not (prepared / 'manifest.json').is_file():
         run_step('.venv', 'prepare', out / name, '--out', prepared)
-    data, judge = load(prepared), open_model(run)
-    verdicts = [judge.judge([judge.look(*data.slice(row)) for row in patient.rows],
-                            source=patient.source) for patient in data.patients]
+    data, model = load(prepared), open_model(run)
+    verdicts = [judge_patient(model, data, patient) for patient in data.patients]
     found = {**patient_figures([one.name for one in data.patients],
                                np.array([one.stroke for one in data.patients]),
                                np.array([one.probability for one in verdicts])),

@@ -15,7 +15,7 @@ import numpy as np
 from training.common import TrainingError, log, run_command
 from training.scans.dataset import ScanDataset, load
 from training.scans.figures import auc, patient_figures, text
-from training.scans.judge import Verdict, open_model_file
+from training.scans.judge import Verdict, judge_patient, open_model_file
 
 
 class LostError(TrainingError):
@@ -52,9 +52,7 @@ def gate(old: Path, new: Path, data: Path, most_lost: float) -> None:
 
 def _verdicts(path: Path, dataset: ScanDataset) -> list[Verdict]:
     model = open_model_file(path)
-    return [model.judge([model.look(*dataset.slice(row)) for row in patient.rows],
-                        source=patient.source)
-            for patient in dataset.of('test')]
+    return [judge_patient(model, dataset, patient) for patient in dataset.of('test')]
 
 
 def main() -> int:

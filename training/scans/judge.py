@@ -20,7 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from training.common import TrainingError
-from training.scans.dataset import PREPROCESSING
+from training.scans.dataset import PREPROCESSING, Patient, ScanDataset
 from training.scans.head import SIZE
 from training.scans.measure import NAMES, group, maps, measurements
 from training.scans.pooling import carried
@@ -190,6 +190,12 @@ def open_model_file(path: Path) -> ScanModel:
         return ScanModel(path)
     except ScanModelError as error:
         raise TrainingError(str(error)) from error
+
+
+def judge_patient(model: ScanModel, data: ScanDataset, patient: Patient) -> Verdict:
+    """One patient of a prepared dataset, by his device's own calibration."""
+    return model.judge([model.look(*data.slice(row)) for row in patient.rows],
+                       source=patient.source, window_known=patient.window == 'known')
 
 
 def distance(features: NDArray[np.floating[Any]]) -> float:

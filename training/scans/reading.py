@@ -69,7 +69,7 @@ class Slice:
         """
         if self.hu is None:
             raise ScanError(f'{self.name} is a ready-made picture; its window cannot be changed')
-        return windowed(self.hu, width, level)
+        return through_window(self.hu, width, level)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Series:
     device: str = ''
 
 
-def windowed(hu: NDArray[Any], width: float, level: float) -> NDArray[np.uint8]:
+def through_window(hu: NDArray[Any], width: float, level: float) -> NDArray[np.uint8]:
     """Hounsfield units → grey 0 to 255 (DICOM PS3.3 C.11.2.1.3.2, linear exact)."""
     if not width > 0:
         raise ScanError(f'a window of width {width}; it must be above 0')
@@ -167,7 +167,7 @@ def _picture(name: str, data: bytes, windowed: bool) -> Slice:
 
 
 def _of_hu(name: str, hu: NDArray[np.float32]) -> Slice:
-    return Slice(name, np.stack([windowed(hu, *one) for one in WINDOWS], axis=-1), hu)
+    return Slice(name, np.stack([through_window(hu, *one) for one in WINDOWS], axis=-1), hu)
 
 
 def _of_grey(name: str, values: NDArray[Any]) -> Slice:
