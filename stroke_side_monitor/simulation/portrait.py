@@ -78,12 +78,23 @@ class Portrait:
         picture = points @ self.rotation * self.pixel_per_mm
         return self.origin + picture[:, :2] * (1.0, -1.0)
 
+    def _beside_head(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far the second ring, around hair and ears, stays away from the photograph's edges.
+
+        Returns:
+            Pixels (left, above) and (right, below).
+        """
+        ring = self.texture.vertices[landmarks.COUNT:][len(topology.FACE_OVAL):][
+            :len(topology.FACE_OVAL)]
+        return ring.min(axis=0), np.array(self.texture.rgb.shape[1::-1]) - ring.max(axis=0)
+
     def framed(self, width: int, height: int, interocular_px: float,
                camera_mm: float = math.inf) -> Portrait:
         """The same person in a picture of another size, face in the middle.
 
-        What lies outside the photograph is filled with its mirrored edge. The
-        texture keeps a margin, out of which the head may move.
+        What lies outside the photograph is filled with its mirrored edge, as far as that shows
+        no second face, and beyond with the last pixels of that. The texture keeps a margin, out of
+        which the head may move.
 
         Args:
             camera_mm: see Portrait. The photograph is taken to be from the same distance:
@@ -94,7 +105,8 @@ class Portrait:
         offset = np.array([width / 2, height / 2]) - scale * middle
         margin = round(_MARGIN * max(width, height))
         texture = _resample(self.texture, scale, offset + margin,
-                            (width + 2 * margin, height + 2 * margin))
+                            (width + 2 * margin, height + 2 * margin),
+                            reflected_px=self._beside_head())
         smiling = self.smiling
         if smiling is not None:
             size = tuple(round(scale * side) for side in smiling.rgb.shape[1::-1])
@@ -266,7 +278,9 @@ def _same_light(texture: Texture, reference: Texture) -> Texture:
 
 
 def _resample(texture: Texture, scale: float, offset: NDArray[np.float64],
-              size: tuple[int, int]) -> Texture:
+              size: tuple[int, int], reflected_px: tuple[NDArray[np.float64], NDArray[np.float64]]
+              = (np.zeros(2), np.zeros(2))) -> Texture:
+    """Scale and move a texture; so much of its edges is mirrored outwards before they run on."""
     rgb = texture.rgb
     if scale < 0.75:  # average first: sampling a much larger picture directly would alias
         shrunk = tuple(max(1, round(scale * side)) for side in rgb.shape[1::-1])
@@ -275,8 +289,13 @@ def _resample(texture: Texture, scale: float, offset: NDArray[np.float64],
         per_axis = scale * stretch
     else:
         per_axis = np.array([scale, scale])
-    shift = offset + 0.5 * per_axis - 0.5
+    before, after = (np.clip(side / texture.rgb.shape[1::-1] * rgb.shape[1::-1], 0,
+                             np.array(rgb.shape[1::-1]) - 1).astype(int) for side in reflected_px)
+    left, above, right, below = (int(side) for side in (*before, *after))
+    rgb = np.asarray(cv2.copyMakeBorder(rgb, above, below, left, right, cv2.BORDER_REFLECT_101),
+                     np.uint8)
+    shift = offset + per_axis * (0.5 - before) - 0.5
     matrix = np.array([[per_axis[0], 0.0, shift[0]], [0.0, per_axis[1], shift[1]]])
     moved = cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_CUBIC,
-                           borderMode=cv2.BORDER_REFLECT_101)
+                           borderMode=cv2.BORDER_REPLICATE)
     return Texture(moved, texture.vertices * scale + offset)  # type: ignore[arg-type]

@@ -10,8 +10,11 @@ import pytest
 from stroke_side_monitor.assessment.exercise import smile_heights
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.perception.frame import normalise
+from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.face import SimulatedFace
 from stroke_side_monitor.simulation.palsy import Expression, Palsy
+from stroke_side_monitor.simulation.portrait import astronaut as astronaut_photograph
+from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.session import Cue, Session, SessionPlan, minimum_jerk
 
 SHORT = SessionPlan(exercises=('smile', 'eye_close'), hold_s=0.8, rest_s=0.6, first_rest_s=0.6,
@@ -19,8 +22,8 @@ SHORT = SessionPlan(exercises=('smile', 'eye_close'), hold_s=0.8, rest_s=0.6, fi
 LEFT = Palsy.of(Side.LEFT, 0.8, 'peripheral')
 
 
-def session(portrait, palsy=LEFT, plan=SHORT, seed=3, **changes):
-    return Session(portrait, palsy, dataclasses.replace(plan, **changes), seed)
+def session(person, palsy=LEFT, plan=SHORT, seed=3, **changes):
+    return Session(person, palsy, dataclasses.replace(plan, **changes), seed)
 
 
 def truths(a_session):
@@ -214,3 +217,13 @@ def test_an_open_mouth_is_seen_open(mesh, astronaut):
         points = normalise(mesh.detect(rgb)[0]).points
         gaps.append(points[13, 1] - points[14, 1])
     assert gaps[1] > gaps[0] + 4.0
+
+
+def test_far_from_the_camera_there_is_still_one_person(mesh):
+    """The photograph's edges are mirrored outwards, and they must not show the face again."""
+    far = SessionPlan(exercises=(), interocular_px=36.0, blinks_per_minute=0.0)
+    filmed = Session(portrait(astronaut_photograph(), mesh=mesh), LEFT, far)
+    pipeline = Pipeline(PipelineSettings(use_classifier=False), video=True)
+    said = [pipeline.assess(filmed.frame(index).rgb, index / far.fps).side for index in range(5)]
+    pipeline.close()
+    assert not any('several_faces' in one.reasons for one in said)
