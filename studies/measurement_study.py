@@ -32,6 +32,7 @@ from stroke_side_monitor.simulation.face import FaceTruth, HeadMotion
 from stroke_side_monitor.simulation.portrait import Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
 from studies import norms_from_faces
+from studies.intervals import wilson
 from studies.norms_from_faces import Sample
 from training import splits
 from training.simulate import find_people, some
@@ -377,14 +378,11 @@ def plot_norms(healthy: Sequence[Sample], out: Path) -> None:
 
 
 def share(hits: int, count: int) -> str:
-    """k/n with its Wilson score interval (Wilson 1927)."""
+    """k/n with its Wilson score interval."""
     if count == 0:
         return '0/0'
-    z, p = 1.96, hits / count
-    centre = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    low, high = 100 * max(centre - half, 0.0), 100 * (centre + half)
-    return f'{hits}/{count} = {100 * p:.1f} % [{low:.1f}, {high:.1f}]'
+    low, high = wilson(hits, count)
+    return f'{hits}/{count} = {100 * hits / count:.1f} % [{100 * low:.1f}, {100 * high:.1f}]'
 
 
 def auc(ill: NDArray[np.float64], healthy: NDArray[np.float64]) -> float:

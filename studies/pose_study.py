@@ -28,7 +28,7 @@ from stroke_side_monitor.simulation.face import HeadMotion, angles
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
-from studies.rate_study import interval
+from studies.intervals import interval
 
 # Of the picture, in eye distances: wider, the portraits would be seen to end.
 WIDTH, HEIGHT = 4.2, 5.0

@@ -22,6 +22,7 @@ from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.session import NANOSECONDS, Session, SessionPlan
+from studies.intervals import interval
 
 RATES_HZ = (30.0, 15.0, 10.0, 7.5)
 SECONDS, ONSET_S, WARM_S = 14.0, 5.0, 2.0
@@ -93,17 +94,6 @@ def people(folder: Path, count: int) -> Iterator[Portrait]:
         except PictureError:
             continue
         count -= 1
-
-
-def interval(values: NDArray[np.float64], form: str = '+.3f') -> str:
-    """Mean with its 95 % bootstrap interval by person, in this format."""
-    known = values[np.isfinite(values)]
-    if len(known) < 3:
-        return '–'
-    rng = np.random.default_rng(0)
-    drawn = [known[rng.integers(0, len(known), len(known))].mean() for _ in range(2000)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return f'{known.mean():{form}} ({low:{form}} to {high:{form}})'
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import PictureError, portrait, read_picture
 from stroke_side_monitor.simulation.session import NANOSECONDS, Session, SessionPlan
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
-from studies.rate_study import interval
+from studies.intervals import interval
 
 CLOSE_UP_PX = 110.0
 SIZES_PX = (36.0, 42.0, 50.0, 60.0, 80.0, 110.0)

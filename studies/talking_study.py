@@ -21,7 +21,7 @@ from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy, Style
 from stroke_side_monitor.simulation.portrait import PictureError, portrait, read_picture
 from stroke_side_monitor.simulation.session import NANOSECONDS, Session, SessionPlan
-from studies.rate_study import interval
+from studies.intervals import interval
 
 FPS = 15.0
 RULES = {'M of this moment alone': PipelineSettings(talking_yields=0.0, talking_gain=0.0),
