@@ -133,7 +133,10 @@ def as_text(figures: Mapping[str, Any]) -> str:
                   GOALS['inactive_cpu_percent']),
             _goal('latency p50 ms', wire['active']['latency_ms']['p50'], GOALS['latency_ms_p50']),
             _goal('latency p99 ms', wire['active']['latency_ms']['p99'], GOALS['latency_ms_p99']),
-            _goal('RSS MB', wire['active']['rss_mb'], GOALS['rss_mb'])]
+            _goal('RSS MB', wire['active']['rss_mb'], GOALS['rss_mb']),
+            f'  half of these {computer["cores"]} cores carry '
+            f'{50 * computer["cores"] / wire["active"]["cpu_percent"]:.1f} such cameras; estimates '
+            'for other boards: docs/platforms.md']
     return '\n'.join(lines)
 
 
