@@ -45,6 +45,7 @@ from stroke_side_msgs.msg import (
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0  # for a machine that is busy with other things; nothing is timed by it
 ASK_AGAIN_S = 10.0
+MORE_FRAMES = 10
 RELIABLE = QoSProfile(depth=10)
 # Without it DDS loses raw images between processes; see config/fastdds_local.xml.
 LARGE_IMAGES = {profile_variable(os.environ.get('ROS_DISTRO', '')): str(
@@ -241,10 +242,17 @@ class Robot:
             f'UNKNOWN because of {reason}')
 
     def watch(self, rgb: np.ndarray, frames: int = 20) -> AffectedSide:
-        """Show the same picture as a video; the last answer."""
-        for _ in range(frames):
-            answer = self.show(rgb)
-        return answer
+        """Show the same picture as a video; the last answer.
+
+        Where this process stood still for so long before one of the last frames that the monitor
+        withdrew everything for want of images, as it should, a few more are shown.
+        """
+        before = len(self.sides)
+        answers = [self.show(rgb) for _ in range(frames)]
+        while (len(answers) < frames + MORE_FRAMES and 'warming_up' in answers[-1].reasons
+               and any('no_image' in said.reasons for said in self.sides[before:])):
+            answers.append(self.show(rgb))
+        return answers[-1]
 
     # The operator
 
