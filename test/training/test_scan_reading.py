@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -226,3 +227,95 @@ def test_any_flipped_byte_is_read_or_refused_never_a_crash(phantom):
             bad[place] = int(rng.integers(256))
         with contextlib.suppress(ScanError):
             read_files({'a.dcm': bytes(bad)})
+
+
+@pytest.mark.parametrize(('lies', 'stored'), [
+    ([0, 1, 0, 1, 0, 0], lambda pixels: pixels.T),
+    ([0, -1, 0, 1, 0, 0], lambda pixels: pixels[::-1].T),
+    ([0, 1, 0, -1, 0, 0], lambda pixels: pixels[:, ::-1].T),
+    ([0, -1, 0, -1, 0, 0], lambda pixels: pixels[::-1, ::-1].T),
+    ([1, 0, 0, 0, -1, 0], lambda pixels: pixels[::-1]),
+    ([-1, 0, 0, 0, 1, 0], lambda pixels: pixels[:, ::-1])])
+def test_however_a_picture_lies_its_patients_right_comes_out_at_the_left(phantom, lies, stored):
+    straight, other = images(phantom, 2)
+    pixels = np.frombuffer(straight.PixelData, '<u2').reshape(128, 128)
+    other.PixelData = np.ascontiguousarray(stored(pixels)).tobytes()
+    other.ImageOrientationPatient = lies
+    series, = read(straight, other)
+    assert np.array_equal(*(one.hu for one in series.slices))
+    assert series.sides_known
+
+
+def test_where_no_file_says_how_it_lies_the_sides_are_not_known(phantom, tmp_path):
+    image, = images(phantom, 1)
+    del image.ImageOrientationPatient
+    assert not read(image)[0].sides_known
+    writing.write_nifti(tmp_path / 'a.nii', phantom.hu, phantom.spacing)
+    stated = nibabel.load(tmp_path / 'a.nii')
+    silent = nibabel.Nifti1Image(stated.get_fdata(), None, stated.header)
+    silent.header['sform_code'] = silent.header['qform_code'] = 0
+    for volume, known in ((stated, True), (silent, False)):
+        series, = read_files({'a.nii': volume.to_bytes()})
+        assert series.sides_known is known
+    grey = writing.picture(phantom.hu[8], phantom, '0001')
+    series, = read_files({'a.png': cv2.imencode('.png', grey)[1].tobytes()})
+    assert not series.sides_known
+
+
+def test_a_photograph_of_a_scan_stands_as_its_note_says(phantom):
+    grey = Image.fromarray(writing.picture(phantom.hu[8], phantom, '0001'))
+    note, files = Image.Exif(), {}
+    for orientation, name in ((1, 'as it is.png'), (3, 'turned.png')):
+        note[0x0112] = orientation
+        buffer = io.BytesIO()
+        (grey if orientation == 1 else grey.rotate(180)).save(buffer, 'png', exif=note)
+        files[name] = buffer.getvalue()
+    one, two = read_files(files)[0].slices
+    assert np.array_equal(one.channels, two.channels)
+
+
+@pytest.mark.parametrize('series', ['1.2.3', ''])
+def test_two_patients_are_never_one_head(phantom, series):
+    made = images(phantom, 4)
+    for number, image in enumerate(made):
+        image.PatientID, image.SeriesInstanceUID = f'p{number % 2}', series
+    with pytest.raises(ScanError, match=r'1\.dcm states another patient than the rest'):
+        read(*made)
+
+
+def test_a_copy_is_left_out_and_the_order_stays(phantom):
+    made = images(phantom, 3)
+    for number, image in enumerate(made):  # numbered from head to feet
+        image.InstanceNumber = 10 - number
+    series, = read(*made, made[1])
+    assert [one.name for one in series.slices] == ['0.dcm', '1.dcm', '2.dcm']
+    assert series.notes == ('3.dcm repeats another slice',)
+
+
+def test_missing_slices_are_told(phantom):
+    made = [writing.dicom(phantom.hu[i], i, 'one', phantom.spacing) for i in (5, 6, 7, 10, 11)]
+    series, = read(*made)
+    note, = series.notes
+    assert note.startswith('slices seem to be missing')
+    assert len(series.slices) == 5
+
+
+def test_what_is_no_ct_is_not_judged_as_one(phantom):
+    ct, magnetic = images(phantom, 2)
+    magnetic.Modality = 'MR'
+    series, = read(ct, magnetic)
+    assert len(series.slices) == 1
+    assert series.notes == ('1.dcm is a picture of MR, not of CT',)
+    with pytest.raises(ScanError, match='a picture of MR, not of CT'):
+        read(magnetic)
+
+
+def test_a_volume_without_directions_is_one_clear_line():
+    volume = nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4))
+    volume.header['sform_code'], volume.header['qform_code'] = 1, 0
+    for row in ('srow_x', 'srow_y', 'srow_z'):
+        volume.header[row] = 0
+    content = bytearray(volume.to_bytes())
+    content[280:328] = bytes(48)
+    with pytest.raises(ScanError, match=r'a\.nii is a damaged NIfTI file'):
+        read_files({'a.nii': bytes(content)})

@@ -23,10 +23,12 @@ import nibabel
 import numpy as np
 import pydicom
 from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import OrientationError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from stroke_side_monitor.offline.orientation import by_exif
 from stroke_side_monitor.perception.image import ImageDecodeError, decode_compressed
 
 # (width, level) of the three channels: brain, stroke, and wide enough for blood beside bone.
@@ -41,7 +43,12 @@ _LONGEST_DEVICE = 64
 # What damaged or hostile files make pydicom, gdcm and nibabel raise.
 _BROKEN = (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError, MemoryError,
            NotImplementedError, RuntimeError, EOFError, OSError, struct.error, zlib.error,
-           BytesLengthException, InvalidDicomError, ImageFileError, HeaderDataError)
+           BytesLengthException, InvalidDicomError, ImageFileError, HeaderDataError,
+           OrientationError)
+# Of a stated modality; screen shots of CT are often called by the last two.
+_JUDGED = ('', 'CT', 'OT', 'SC')
+# Between neighbours, beside the median distance, from which slices are missing.
+_GAP = 1.6
 _DEFLATED = b'1.2.840.10008.1.2.1.99'
 
 
@@ -52,6 +59,7 @@ class ScanError(ValueError):
 @dataclass(frozen=True)
 class Slice:
     """One axial picture as radiologists look at it: the patient's right at the left, face up.
+    Where its file does not say how it lies (`Series.sides_known`), that is an assumption.
 
     channels: uint8 (H, W, 3), the `WINDOWS` for Hounsfield units, grey three times otherwise.
     hu: float32 (H, W), or None where the file holds a ready-made picture.
@@ -78,8 +86,9 @@ class Series:
 
     kind: 'dicom', 'nifti' or 'picture'. window: of the channels, in words, or 'unknown'.
     patient_key: the same for files of one patient, '' where unknown; made from the patient's id,
-    for comparing in memory only. notes: what was left out, and why. device: maker and model of
-    the scanner, '' where unknown; neither its number nor its place.
+    for comparing in memory only. notes: what was left out, and why, and what is missing. device:
+    maker and model of the scanner, '' where unknown; neither its number nor its place.
+    sides_known: whether the files say where the patient's right is.
     """
 
     kind: str
@@ -88,6 +97,7 @@ class Series:
     patient_key: str = field(default='', repr=False)
     notes: tuple[str, ...] = ()
     device: str = ''
+    sides_known: bool = False
 
 
 def through_window(hu: NDArray[Any], width: float, level: float) -> NDArray[np.uint8]:
@@ -160,6 +170,7 @@ def _picture(name: str, data: bytes, windowed: bool) -> Slice:
         rgb = decode_compressed('', data)
     except ImageDecodeError as error:
         raise ScanError(f'{_short(name)}: {error}') from error
+    rgb = by_exif(rgb, data)
     if windowed:
         return Slice(_short(name), rgb)
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
@@ -207,7 +218,8 @@ def _nifti(name: str, data: bytes) -> Series:
     make = (lambda label, plane: _of_hu(label, np.maximum(plane, _AIR))) if is_hu else _of_grey
     return Series('nifti', WINDOW_TEXT if is_hu else UNKNOWN, tuple(
         make(f'slice {number + 1}', np.ascontiguousarray(plane))
-        for number, plane in enumerate(planes)))
+        for number, plane in enumerate(planes)),
+        sides_known=int(image.header['sform_code']) > 0 or int(image.header['qform_code']) > 0)
 
 
 def _gunzipped(data: bytes) -> bytes:
@@ -226,12 +238,16 @@ def _gunzipped(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class _Image:
-    """One decoded plane and where it lies."""
+    """One decoded plane and where it lies.
+
+    place: height along the patient, mm, or None where not stated. sides_known: as of a Series.
+    """
 
     slice: Slice
-    place: float
+    place: float | None
     number: int
     is_hu: bool
+    sides_known: bool
 
 
 def _dicom(files: Mapping[str, bytes]) -> list[Series]:
@@ -250,7 +266,11 @@ def _dicom(files: Mapping[str, bytes]) -> list[Series]:
         if isinstance(found, str):
             left_out.append(found)
             continue
-        key, stated[key], planes = found
+        key, patient_and_device, planes = found
+        before = stated.setdefault(key, patient_and_device)
+        if before[0] != patient_and_device[0]:
+            raise ScanError(f'{_short(name)} states another patient than the rest of its series; '
+                            'give the files of one patient')
         series[key] += planes
         _check_count(len(series[key]))
     if files and not series:
@@ -263,6 +283,9 @@ def _one_file(name: str, data: bytes) -> str | tuple[str, tuple[str, str], list[
     header = _header(name, data)
     if header is None:  # DICOMDIR, reports, presentation states
         return f'{_short(name)} holds no picture'
+    modality = str(header.get('Modality', '') or '').upper()
+    if modality not in _JUDGED:
+        return f'{_short(name)} is a picture of {_short(modality)}, not of CT'
     if not _is_axial(header):
         return f'{_short(name)} is no axial picture (a scout or another plane)'
     return (str(header.get('SeriesInstanceUID', '')), (_patient_key(header), _device(header)),
@@ -271,12 +294,41 @@ def _one_file(name: str, data: bytes) -> str | tuple[str, tuple[str, str], list[
 
 def _ordered(planes: Sequence[_Image], patient_key: str, device: str, notes: tuple[str, ...]
              ) -> Series:
-    known = len({plane.place for plane in planes}) == len(planes)
-    ordered = sorted(planes, key=lambda plane: (plane.place if known else 0.0, plane.number,
-                                                natural(plane.slice.name)))
-    is_hu = all(plane.is_hu for plane in planes)
+    kept, repeated = _without_repeats(planes)
+    places = [plane.place for plane in kept if plane.place is not None]
+    known = len(set(places)) == len(kept)
+    ordered = sorted(kept, key=lambda plane: (plane.place if known else 0.0, plane.number,
+                                              natural(plane.slice.name)))
+    is_hu = all(plane.is_hu for plane in kept)
     return Series('dicom', WINDOW_TEXT if is_hu else UNKNOWN,
-                  tuple(plane.slice for plane in ordered), patient_key, notes, device)
+                  tuple(plane.slice for plane in ordered), patient_key,
+                  (*notes, *repeated, *(_gaps(sorted(places)) if known else ())), device,
+                  all(plane.sides_known for plane in kept))
+
+
+def _without_repeats(planes: Sequence[_Image]) -> tuple[list[_Image], list[str]]:
+    """The planes without copies of one: same place, number and pixels; and notes of those."""
+    kept: list[_Image] = []
+    notes = []
+    alike: dict[tuple[float | None, int], list[_Image]] = defaultdict(list)
+    for plane in planes:
+        others = alike[plane.place, plane.number]
+        if any(np.array_equal(plane.slice.channels, other.slice.channels) for other in others):
+            notes.append(f'{plane.slice.name} repeats another slice')
+        else:
+            others.append(plane)
+            kept.append(plane)
+    return kept, notes
+
+
+def _gaps(places: Sequence[float]) -> list[str]:
+    """What is missing between slices at these heights, mm, rising."""
+    if len(places) < 3:
+        return []
+    distances = np.diff(places)
+    usual = float(np.median(distances))
+    return [f'slices seem to be missing: {distance:.1f} mm between two neighbours, '
+            f'{usual:.1f} mm between most' for distance in distances if distance > _GAP * usual]
 
 
 def _header(name: str, data: bytes) -> pydicom.Dataset | None:
@@ -344,8 +396,8 @@ def _plane(name: str, header: pydicom.Dataset, stored: NDArray[Any], frame: int,
     label = _short(name) if frames == 1 else f'{_short(name)} {frame + 1}'
     number = int(header.get('InstanceNumber', 0) or 0) + frame
     if stored.ndim == 3:  # a colour screen shot
-        return _Image(_of_grey(label, stored[..., :3].mean(axis=2)), float(number), number, False)
-    flip_rows, flip_columns, place = _placed(header, frame)
+        return _Image(_of_grey(label, stored[..., :3].mean(axis=2)), None, number, False, False)
+    lies, place = _placed(header, frame)
     slope, intercept = _rescale(header, frame)
     is_hu = str(header.get('Modality', 'CT')) == 'CT' and intercept is not None \
         and int(header.get('BitsAllocated', 16)) > 8
@@ -353,13 +405,23 @@ def _plane(name: str, header: pydicom.Dataset, stored: NDArray[Any], frame: int,
     values = stored.astype(np.float32) * slope + (intercept or 0.0)
     if str(header.get('PhotometricInterpretation', '')) == 'MONOCHROME1':
         values = _uninverted(header, stored, values, slope, intercept or 0.0)
-    if flip_rows:
-        values = values[::-1]
-    if flip_columns:
-        values = values[:, ::-1]
+    if lies is not None:
+        values = _as_looked_at(values, lies)
     values = np.ascontiguousarray(values, np.float32)
     one = _of_hu(label, np.maximum(values, _AIR)) if is_hu else _of_grey(label, values)
-    return _Image(one, place if place is not None else float(number), number, is_hu)
+    return _Image(one, place, number, is_hu, lies is not None)
+
+
+def _as_looked_at(values: NDArray[np.float32], lies: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Rows from the patient's right to the left, columns from front to back.
+
+    Args:
+        lies: directions of a row and of a column, float64 (2, 3), to the patient's left, back and
+            head.
+    """
+    if abs(lies[0, 1]) > abs(lies[0, 0]):
+        values, lies = values.T, lies[::-1]
+    return values[::-1 if lies[1, 1] < 0 else 1, ::-1 if lies[0, 0] < 0 else 1]
 
 
 def _unpadded(header: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[Any]:
@@ -404,12 +466,13 @@ def _rescale(header: pydicom.Dataset, frame: int) -> tuple[float, float | None]:
     return slope, intercept
 
 
-def _placed(header: pydicom.Dataset, frame: int) -> tuple[bool, bool, float | None]:
-    """Whether rows and columns must be turned round, and the height along the patient, mm."""
+def _placed(header: pydicom.Dataset, frame: int
+            ) -> tuple[NDArray[np.float64] | None, float | None]:
+    """Directions of a row and of a column, as `_orientation`, and the height, mm."""
     plane = _functional(header, frame, 'PlaneOrientationSequence') or header
     directions = _orientation(plane)
     if directions is None:
-        return False, False, None
+        return None, None
     place = _functional(header, frame, 'PlanePositionSequence') or header
     try:
         position = [float(v) for v in place.ImagePositionPatient]
@@ -418,4 +481,4 @@ def _placed(header: pydicom.Dataset, frame: int) -> tuple[bool, bool, float | No
     normal = np.cross(*directions)
     normal = normal * (1 if normal[2] >= 0 else -1)
     height = float(np.dot(normal, position)) if len(position) == 3 else None
-    return directions[1, 1] < 0, directions[0, 0] < 0, height
+    return directions, height
