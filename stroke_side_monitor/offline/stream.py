@@ -53,7 +53,7 @@ class Stream:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._clock = ImageClock()
-        self._silent_since_s = np.nan
+        self._silent_since_s = self._assessed_at_s = np.nan
         self._undecodable = False
         self._counts: Counter[str] = Counter()
         self._faults: dict[str, str] = {}
@@ -109,10 +109,9 @@ class Stream:
         yield from self._silence(frame)
         if self._clock.is_late(frame.stamp_s, self._pipeline.settings.jump_back_s):
             self._counts['late'] += 1
-            self._alive(frame)
             return
         if not self._pipeline.due(frame.stamp_s):
-            self._alive(frame)
+            self._passed_over(frame)
             return
         try:
             rgb = frame.decode()
@@ -122,7 +121,7 @@ class Stream:
             self._faults.setdefault(error.kind, str(error))
             return
         self._undecodable = False
-        self._alive(frame)
+        self._silent_since_s = self._assessed_at_s = frame.received_s
         self._counts['decoded'] += 1
         self._counts['unstamped'] += frame.stamp_s == 0.0 < frame.received_s
         if self._clock.take(frame.stamp_s, frame.received_s):
@@ -133,8 +132,10 @@ class Stream:
         self._count(assessment.exercise_results)
         yield Assessed(assessment, rgb)
 
-    def _alive(self, frame: Frame) -> None:
-        if not self._undecodable:
+    def _passed_over(self, frame: Frame) -> None:
+        # Stamps that hardly advance make no frame due: a stream of those is silence, too.
+        believed_s = max(_STALE_S, self._pipeline.settings.longest_step_s)
+        if not self._undecodable and frame.received_s - self._assessed_at_s < believed_s:
             self._silent_since_s = frame.received_s
 
     def _silence(self, frame: Frame) -> Iterator[Assessed | Ended]:

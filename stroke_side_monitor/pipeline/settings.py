@@ -49,6 +49,11 @@ class PipelineSettings:
     conflict_below: float = SideRule.conflict_below
 
     @property
+    def longest_step_s(self) -> float:
+        """Between frames that are assessed, seconds; as much again for a camera that jitters."""
+        return 2.0 / min(self.assess_rate_hz, self.search_rate_hz)
+
+    @property
     def limits(self) -> QualityLimits:
         """The quality gate's part."""
         return QualityLimits(

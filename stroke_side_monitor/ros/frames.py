@@ -39,6 +39,7 @@ from stroke_side_monitor.pipeline.image_clock import ImageClock
 from stroke_side_monitor.ros import conversions, qos
 from stroke_side_monitor.ros.diagnostics import Statistics
 from stroke_side_monitor.ros.moments import Moments
+from stroke_side_monitor.ros.worker import Taken
 from stroke_side_msgs.msg import (
     AffectedSide,
     ExerciseCue,
@@ -144,26 +145,26 @@ class FrameAssessor:
         self.cue = ''
         self.session = 0
 
-    def frame(self, pipeline: Pipeline, serialised: bytes) -> bool:
+    def frame(self, pipeline: Pipeline, serialised: bytes) -> Taken:
         """Assess one image message as it came over the wire, if it is due, and publish.
 
         Returns:
-            False when it was no picture, or was not due and the one before was none.
+            NOTHING where it was late or no picture, or not due and the one before was none.
         """
         start = time.perf_counter()
         stamp_s = conversions.serialised_stamp_s(serialised)
         if self._image_clock.is_late(stamp_s, pipeline.settings.jump_back_s):
             self._statistics.frame_late()
-            return not self._undecodable_since_output
+            return Taken.NOTHING
         if not pipeline.due(stamp_s):
             self._statistics.frame_passed_over()
-            return not self._undecodable_since_output
+            return Taken.NOTHING if self._undecodable_since_output else Taken.PASSED_OVER
         message = deserialize_message(serialised, self._image_type)
         try:
             rgb = conversions.picture(message)
         except ImageDecodeError as error:
             self._count_undecodable(message, error)
-            return False
+            return Taken.NOTHING
         decoded = time.perf_counter()
         stamp_note = self._check_stamp(pipeline, message.header)
         self._header = message.header
@@ -179,7 +180,7 @@ class FrameAssessor:
              'publish': (published - assessed) * 1e3, 'total': (published - start) * 1e3},
             self._clock.now().nanoseconds * 1e-9 - conversions.stamp_s(message.header), stamp_note)
         self._outputs.publish_overlay(rgb, assessment, message.header, pipeline.settings)
-        return True
+        return Taken.ASSESSED
 
     def silence(self, pipeline: Pipeline) -> None:
         """Nothing was assessed for the stale timeout: what was said no longer stands."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from stroke_side_monitor.pipeline import Pipeline
@@ -16,11 +17,21 @@ from stroke_side_monitor.pipeline import Pipeline
 Command = Callable[[Pipeline], None]
 
 
+class Taken(Enum):
+    """What became of a frame."""
+
+    ASSESSED = auto()
+    # One of those between the frames that are due: a camera is there.
+    PASSED_OVER = auto()
+    # No picture, or one that nobody will look at: as good as none.
+    NOTHING = auto()
+
+
 class FrameHandler(Protocol):
     """What the worker does with a frame, and with the lack of one; called in its thread."""
 
-    def frame(self, pipeline: Pipeline, message: Any) -> bool:
-        """Assess one message and publish. False when it could not be assessed at all."""
+    def frame(self, pipeline: Pipeline, message: Any) -> Taken:
+        """Assess one message and publish, if it is due."""
 
     def silence(self, pipeline: Pipeline) -> None:
         """No frame was assessed for the stale timeout."""
@@ -50,7 +61,7 @@ class Worker:
         self._active = False
         self._stopping = False
         self._busy_since: float | None = None
-        self._silent_since = time.monotonic()
+        self._silent_since = self._assessed_at = time.monotonic()
         self._failure: BaseException | None = None
         started = threading.Event()
         self._thread = threading.Thread(
@@ -81,7 +92,7 @@ class Worker:
         """Take frames from now on; the stale timeout starts to run."""
         with self._changed:
             self._active = True
-            self._silent_since = time.monotonic()
+            self._silent_since = self._assessed_at = time.monotonic()
             self._changed.notify()
 
     def pause(self, last: Command) -> None:
@@ -161,7 +172,14 @@ class Worker:
         message, self._message = self._message, None
 
         def job(pipeline: Pipeline) -> None:
-            if self._handler.frame(pipeline, message):
-                self._silent_since = time.monotonic()
+            taken, now = self._handler.frame(pipeline, message), time.monotonic()
+            if taken is Taken.ASSESSED:
+                self._assessed_at = now
+            # Stamps that hardly advance make no frame due: a stream of those is silence, too.
+            believed_s = max(self.stale_timeout_s, pipeline.settings.longest_step_s)
+            if taken is Taken.PASSED_OVER and now - self._assessed_at >= believed_s:
+                taken = Taken.NOTHING
+            if taken is not Taken.NOTHING:
+                self._silent_since = now
 
         return job

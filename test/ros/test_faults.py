@@ -198,6 +198,28 @@ def test_simulated_time_that_stands_still_stops_neither_watchdog_nor_diagnostics
         assert process.stop() == 0
 
 
+@pytest.mark.parametrize(('behind_s', 'step_s'), [(5.0, 1 / 30), (0.0, 1e-6)],
+                         ids=['late', 'hardly advancing'])
+def test_images_that_nobody_will_look_at_do_not_keep_a_side_alive(
+        tmp_path, right_weak, behind_s, step_s):
+    with MonitorProcess(tmp_path / 'log', namespace='stuck', jump_back_s=10.0, assess_rate_hz=15.0,
+                        stale_timeout_s=0.5) as process, Robot('stuck') as robot:
+        robot.until_connected()
+        robot.until(lambda: robot.camera.publish(robot.message(right_weak)) or any(
+            said.side == AffectedSide.RIGHT for said in robot.sides), 'a side')
+        at_s, before = robot.now_s - behind_s, len(robot.sides)
+
+        def withdrawn() -> bool:
+            nonlocal at_s
+            at_s += step_s
+            robot.camera.publish(robot.message(right_weak, at_s))
+            robot.spin_for(1 / 30)
+            return any('no_image' in said.reasons for said in robot.sides[before:])
+
+        robot.until(withdrawn, 'UNKNOWN while images come')
+        assert process.stop() == 0
+
+
 def copied_model(folder) -> tuple:
     """A copy of the shipped model and its card."""
     return tuple(shutil.copy(REPOSITORY / 'models' / f'side_classifier.{kind}', folder)
