@@ -41,7 +41,8 @@ class Assessed:
 
 @dataclass(frozen=True)
 class Ended:
-    """A recording was over, stood still or went back: what the exercises until then came to."""
+    """A recording was over, stood still or went back, or the patient left: what the exercises until
+    then came to."""
 
     results: tuple[ExerciseResult, ...]
     severity: SeverityEstimate
@@ -129,6 +130,9 @@ class Stream:
             yield from self._end()
             self._pipeline.reset(CLOCK_WENT_BACK)
         assessment = self._pipeline.assess(rgb, self._clock.seconds)
+        if assessment.parting:
+            self._count(assessment.parting.exercise_results)
+            yield Ended(assessment.parting.exercise_results, assessment.parting.severity)
         self._count(assessment.exercise_results)
         yield Assessed(assessment, rgb)
 

@@ -92,6 +92,7 @@ class Pipeline:
         self._looks = PairedLooks()
         self._frames = EvenFrames()
         self._faceless_since_s = math.nan
+        self._parting: Assessment | None = None
         self._pointed: tuple[door.Box, float] | None = None
         self._person = Person(self._norms, window_s=settings.window_s,
                               stable_after_s=settings.stable_after_s,
@@ -138,6 +139,7 @@ class Pipeline:
         self._faceless_since_s = math.nan
         if not sighting.same_face and self._opinions:
             # Nobody to forget before the first face: a cue given by then must stand.
+            self._parting = self._part(stamp_s)
             self._forget_person(ANOTHER_FACE)
 
         with _Stopwatch(self._clock, timings, 'crop'):
@@ -236,7 +238,18 @@ class Pipeline:
         self.session, self.session_reason = next(self._session_numbers), reason
 
     def _of_session(self, assessment: Assessment) -> Assessment:
-        return replace(assessment, session=self.session, session_reason=self.session_reason)
+        parting, self._parting = self._parting, None
+        return replace(assessment, session=self.session, session_reason=self.session_reason,
+                       parting=parting)
+
+    def _part(self, stamp_s: float) -> Assessment | None:
+        """What the exercises under way come to, as whoever does them has gone; None: there are
+        none."""
+        results, severity = self._person.finish(), self._person.severity_so_far
+        if not results:
+            return None
+        return replace(self.lost(stamp_s, ANOTHER_FACE), exercise_results=results,
+                       severity=severity)
 
     def _forget_person(self, reason: str) -> None:
         self._begin_session(reason)

@@ -55,6 +55,8 @@ class Assessment:
     metrics: by name, in metrics.UNITS; z: the same in healthy standard
         deviations. Empty without a face.
     session: number of the time since the monitor last started afresh; session_reason: why it did.
+    parting: where somebody else has come into view, what the exercises of the one before came to,
+        in an assessment of his session; else None.
     timings_ms: of the stages mesh, crop, classify, assess, milliseconds; wall time unless the
         Pipeline was given another clock.
     """
@@ -70,3 +72,4 @@ class Assessment:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     session: int = 0
     session_reason: str = ''
+    parting: Assessment | None = None

@@ -99,10 +99,12 @@ class Outputs:
                 publisher.publish(convert(assessment, header))
 
     def publish_results(self, assessment: Assessment, header: Header, moments: Moments) -> None:
-        """The exercises that have ended by this assessment, if any."""
-        for result in assessment.exercise_results:
-            self._result.publish(conversions.exercise_result(
-                result, assessment, moments, header.frame_id))
+        """The exercises that have ended by this assessment, if any; first those of whoever was
+        there before."""
+        for ended in filter(None, (assessment.parting, assessment)):
+            for result in ended.exercise_results:
+                self._result.publish(conversions.exercise_result(
+                    result, ended, moments, header.frame_id))
 
     def publish_overlay(self, rgb: Any, assessment: Assessment, header: Header,
                         settings: PipelineSettings) -> None:

@@ -21,7 +21,8 @@ class Moments:
 
     def __init__(self) -> None:
         self._images: dict[float, Time] = {}
-        self._starts: dict[tuple[str, float], tuple[int, Time]] = {}
+        # Of one exercise at one moment there may be several: asked for again between two images.
+        self._starts: dict[tuple[str, float], list[tuple[int, Time]]] = {}
 
     def image(self, moment_s: float, stamp: Time) -> None:
         """An image with this stamp was handed to the pipeline at this moment of its clock."""
@@ -32,7 +33,7 @@ class Moments:
         """A START was handed to the pipeline; one without stamp was given with the last image."""
         stamped = cue.header.stamp.sec or cue.header.stamp.nanosec
         stamp = cue.header.stamp if stamped else self.stamp(moment_s)
-        self._starts[cue.exercise, moment_s] = (cue.cue_id, stamp)
+        self._starts.setdefault((cue.exercise, moment_s), []).append((cue.cue_id, stamp))
         _shorten(self._starts, _CUES)
 
     def stamp(self, moment_s: float) -> Time:
@@ -40,8 +41,12 @@ class Moments:
         return self._images.get(moment_s, Time())
 
     def started(self, exercise: str, moment_s: float) -> tuple[int, Time]:
-        """cue_id and stamp of the START of this exercise at that moment."""
-        return self._starts.get((exercise, moment_s), (0, Time()))
+        """cue_id and stamp of the START of this exercise at that moment.
+
+        Each is given once, in order, as each has one result; the last one again and again.
+        """
+        starts = self._starts.get((exercise, moment_s), [(0, Time())])
+        return starts.pop(0) if len(starts) > 1 else starts[0]
 
     def clear(self) -> None:
         """Another patient, or a clock that went back."""

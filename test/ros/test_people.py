@@ -122,5 +122,8 @@ def test_an_exercise_of_the_one_who_left_is_not_the_next_ones(robot, people):
     robot.cues.publish(ExerciseCue(header=header, exercise='smile', phase=ExerciseCue.STOP))
     robot.status('node', lambda level, message, values: values['exercise_cue']
                  == 'smile stop: stop_without_start')
-    shown(robot, people.at(right=people.second), 90)  # time enough for a result
-    assert robot.results == []
+    shown(robot, people.at(right=people.second), 90)  # time enough for another result
+    result, = robot.results
+    assert (result.exercise, result.valid) == ('smile', False)
+    # Of his session, and there is one for every START that was taken.
+    assert result.session == robot.sides[0].session < robot.sides[-1].session
