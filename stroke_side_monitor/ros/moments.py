@@ -33,7 +33,9 @@ class Moments:
         """A START was handed to the pipeline; one without stamp was given with the last image."""
         stamped = cue.header.stamp.sec or cue.header.stamp.nanosec
         stamp = cue.header.stamp if stamped else self.stamp(moment_s)
-        self._starts.setdefault((cue.exercise, moment_s), []).append((cue.cue_id, stamp))
+        starts = self._starts.setdefault((cue.exercise, moment_s), [])
+        starts.append((cue.cue_id, stamp))
+        del starts[:-_CUES]
         _shorten(self._starts, _CUES)
 
     def stamp(self, moment_s: float) -> Time:

@@ -137,6 +137,13 @@ def test_a_cue_without_stamp_was_given_with_the_last_image():
     assert moments.started('smile', 5.0) == (0, conversions.stamp_of(0))
 
 
+def test_asked_for_twice_between_two_images_each_start_keeps_its_own_number():
+    moments = Moments()
+    for cue_id in (1, 2):
+        moments.start(5.0, ExerciseCue(exercise='smile', cue_id=cue_id))
+    assert [moments.started('smile', 5.0)[0] for _ in range(2)] == [1, 2]
+
+
 def test_moments_do_not_pile_up():
     moments = Moments()
     for number in range(10_000):
