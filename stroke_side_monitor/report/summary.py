@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from stroke_side_monitor.assessment.personal import DEPARTURE_CODES
-from stroke_side_monitor.assessment.severity import grade_of
+from stroke_side_monitor.assessment.severity import NO_VALID_EXERCISE, grade_of
 from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Side
 from stroke_side_monitor.assessment.trend import (
     MINIMAL_DETECTABLE_CHANGE,
@@ -334,11 +334,23 @@ def verdict(assessed: Sequence[Mapping[str, Any]], resting: Sequence[Mapping[str
     if not known:
         return {}
     if exercised:
-        return known[-1]
+        return _of_exercises(known)
     calm = [frame for frame in resting if frame['symmetry_index'] is not None] or known
     index = _median(frame['symmetry_index'] for frame in calm)
     middle = min(calm, key=lambda frame: abs(_number(frame['symmetry_index']) - index))
     return {**middle, 'symmetry_index': index, 'grade': grade_of(index).name.lower()}
+
+
+def _of_exercises(known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last frame that tells what the exercises came to; the last of all where none does.
+
+    Another face, a reset or a clock that went back makes the pipeline forget them: what it says
+    from then on is of a face at rest, perhaps of somebody else's.
+    """
+    moved = [frame for frame in known if frame['basis'] == 'dynamic']
+    tried = [frame for frame in known
+             if NO_VALID_EXERCISE in frame.get('severity_reasons', ())]
+    return (moved or tried or known)[-1]
 
 
 def _movements(lines: Sequence[Mapping[str, Any]]) -> tuple[Movement, ...]:

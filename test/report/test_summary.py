@@ -78,6 +78,28 @@ def test_an_index_near_the_next_grade_is_told(record):
     assert 'border' not in ' '.join(words.paragraphs(at_rest, None))
 
 
+@pytest.mark.parametrize(('right', 'left', 'grade', 'basis'), [
+    (8.0, 4.0, Grade.MODERATE, Basis.DYNAMIC), (1.0, 1.0, Grade.UNKNOWN, Basis.STATIC)])
+def test_a_second_after_the_exercises_were_forgotten_changes_no_verdict(
+        record, right, left, grade, basis):
+    # Another face, a reset or a clock that went back: the pipeline is at rest again.
+    folder = record(right, left, side=Side.NONE)
+    before = summary(folder)
+    lines = folder / 'session.jsonl'
+    at_rest = next(json.loads(line) for line in lines.read_text().splitlines()
+                   if json.loads(line)['kind'] == 'frame')
+    at_rest.update(grade='normal', symmetry_index=98.0, nihss=[0, 1], house_brackmann=[1, 4])
+    with lines.open('a') as file:
+        for number in range(10):
+            file.write(json.dumps({**at_rest, 'stamp_s': 1031.0 + number / 10}) + '\n')
+    after = summary(folder)
+    assert (before.grade, before.basis) == (grade, basis)
+    for name in ('index', 'grade', 'basis', 'mouth', 'nihss', 'house_brackmann',
+                 'severity_reasons'):
+        assert str(getattr(after, name)) == str(getattr(before, name)), name
+    assert words.headline(after) == words.headline(before)
+
+
 def test_without_exercises_the_session_says_so(record):
     session = summary(record(exercises=False))
     assert session.basis is Basis.STATIC
