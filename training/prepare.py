@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from stroke_side_monitor.offline import inputs
 from stroke_side_monitor.perception import crop
 from stroke_side_monitor.perception.face_mesh import FaceLandmarks, FaceMesh
 from stroke_side_monitor.perception.frame import DegenerateFaceError, normalise
+from stroke_side_monitor.perception.image import ImageDecodeError
 from training import splits
 from training.common import (
     TrainingError,
@@ -143,32 +145,36 @@ class _UnusableError(ValueError):
 
 def _pictures(item: Item, fps: float, rejected: list[Rejection]
               ) -> Iterator[tuple[str, NDArray[Any]]]:
-    if item.path.suffix.lower() in VIDEOS:
-        yield from _frames(item, fps, rejected)
-        return
     try:
-        yield str(item.path), inputs.read_picture(item.path)
+        if item.path.suffix.lower() in VIDEOS:
+            yield from _frames(item, fps, rejected)
+        else:
+            yield str(item.path), inputs.read_picture(item.path)
     except inputs.InputError as error:
         rejected.append(Rejection(str(item.path), str(error)))
 
 
+# Most containers keep whole milliseconds.
+_ROUNDED_S = 0.002
+
+
 def _frames(item: Item, fps: float, rejected: list[Rejection]
             ) -> Iterator[tuple[str, NDArray[Any]]]:
-    video = cv2.VideoCapture(str(item.path))
-    rate = video.get(cv2.CAP_PROP_FPS)
-    if not video.isOpened() or not rate > 0:
-        rejected.append(Rejection(str(item.path), 'not a video that can be decoded'))
-        return
-    step = max(1, round(rate / fps))
-    number = 0
-    while True:
-        good, bgr = video.read()
-        if not good:
-            break
-        if number % step == 0:
-            yield f'{item.path}#{number}', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    """The first frame of each 1 / fps seconds, as `assess` sees it: upright, none mirrored."""
+    number, taken = 0, -1
+    for frame in inputs.read_video(item.path):
+        if isinstance(frame, inputs.Note):
+            log.info('%s: %s', item.path, frame.text)
+            continue
+        original, due = f'{item.path}#{number}', math.floor((frame.stamp_s + _ROUNDED_S) * fps)
         number += 1
-    video.release()
+        if due <= taken:
+            continue
+        taken = due
+        try:
+            yield original, frame.decode()
+        except ImageDecodeError as error:
+            rejected.append(Rejection(original, str(error)))
 
 
 def _look_at(item: Item, original: str, rgb: NDArray[np.uint8], mesh: FaceMesh, work: Path

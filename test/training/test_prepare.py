@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import struct
 
 import cv2
 import numpy as np
@@ -113,16 +114,51 @@ def test_a_mirrored_sibling_without_a_subject_joins_its_picture(labelled, tmp_pa
 def test_video_frames_are_taken_at_the_rate_asked_for(labelled, tmp_path):
     folder, rows = labelled
     weak = next(r for r in rows if r['label'] == 'left')
-    face = cv2.resize(cv2.imread(str(folder / weak['filename'])), (640, 640))
-    video = cv2.VideoWriter(str(folder / 'film.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 30,
-                            (640, 640))
-    for number in range(30):
-        video.write(cv2.convertScaleAbs(face, beta=number))
-    video.release()
+    film(folder / 'film.mp4', cv2.imread(str(folder / weak['filename'])), frames=30)
     write(folder, [*rows, {'filename': 'film.mp4', 'label': 'left', 'subject': weak['subject']}])
     table, _ = run(folder, tmp_path / 'out', fps=3.0)
     assert [r['original'].rsplit('#')[1] for r in table if '#' in r['original']] == [
         '0', '10', '20']
+
+
+def film(path, face, frames):
+    """An MP4 of a face that becomes brighter from frame to frame, 30 a second."""
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 30, (640, 640))
+    for number in range(frames):
+        video.write(cv2.convertScaleAbs(cv2.resize(face, (640, 640)), beta=number))
+    video.release()
+
+
+def test_a_selfie_video_is_taken_as_it_is_shown(labelled, tmp_path):
+    # Stored mirrored, with a matrix that says so, which OpenCV does not follow.
+    folder, rows = labelled
+    weak = next(r for r in rows if r['label'] == 'left')
+    face = cv2.imread(str(folder / weak['filename']))
+    film(folder / 'film.mp4', np.ascontiguousarray(face[:, ::-1]), frames=3)
+    data = bytearray((folder / 'film.mp4').read_bytes())
+    struct.pack_into('>i', data, data.index(b'tkhd') + 4 + 40, -1 << 16)
+    (folder / 'film.mp4').write_bytes(data)
+    write(folder, [*rows, {'filename': 'film.mp4', 'label': 'left', 'subject': weak['subject']}])
+    table, _ = run(folder, tmp_path / 'out')
+    files = {r['original'].rsplit('/', 1)[1]: tmp_path / 'out' / r['file'] for r in table}
+    shown, still = (cv2.imread(str(files[name])).astype(float)
+                    for name in ('film.mp4#0', weak['filename']))
+    assert np.abs(shown - still).mean() < 0.5 * np.abs(shown[:, ::-1] - still).mean()
+
+
+def test_a_video_that_cannot_be_shown_upright_is_left_out_by_name(labelled, tmp_path):
+    folder, rows = labelled
+    film(folder / 'askew.mp4', cv2.imread(str(folder / rows[0]['filename'])), frames=3)
+    data = bytearray((folder / 'askew.mp4').read_bytes())
+    struct.pack_into('>i', data, data.index(b'tkhd') + 4 + 40, 2 << 16)
+    (folder / 'askew.mp4').write_bytes(data)
+    (folder / 'broken.mp4').write_bytes(b'no video')
+    write(folder, rows + [{'filename': name, 'label': 'left'}
+                          for name in ('askew.mp4', 'broken.mp4')])
+    table, rejected = run(folder, tmp_path / 'out')
+    assert len(table) == 15
+    assert 'askew or stretched' in rejected['askew.mp4']
+    assert 'not a video that can be decoded' in rejected['broken.mp4']
 
 
 def test_one_class_only_stops_and_leaves_nothing(labelled, tmp_path):
