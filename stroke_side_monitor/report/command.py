@@ -8,16 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from stroke_side_monitor import atomic_file
 from stroke_side_monitor.interruption import ends_cleanly
-from stroke_side_monitor.patient_files.session_record import (
-    RecordedSession,
-    SessionError,
-    read_session,
-)
+from stroke_side_monitor.patient_files.session_record import SessionError, read_session
 from stroke_side_monitor.report import page, tables
 from stroke_side_monitor.report.fhir import bundle
 from stroke_side_monitor.report.summary import FRAME_NAMES, SessionSummary, compare, summarise
@@ -53,31 +48,24 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
         SessionError: a folder is no session, or the sessions are of several patients.
         WriteError: a file cannot be written.
     """
-    pairs = sorted(map(_read, folders), key=lambda pair: pair[0].started)
-    sessions, summaries = [session for session, _ in pairs], [summary for _, summary in pairs]
+    sessions = sorted((summarise(read_session(folder, wanted=FRAME_NAMES)) for folder in folders),
+                      key=lambda session: session.started)
     _check_one_patient(sessions)
-    *earlier, newest = summaries
-    comparison = compare(summaries)
+    *earlier, newest = sessions
+    comparison = compare(sessions)
     files = {out: page.html(newest, earlier, comparison).encode()}
     if pdf:
         files[pdf] = page.pdf(newest, comparison)
     if fhir:
         files[fhir] = bundle(newest)
     if csv:
-        for name, text in tables.all_tables(sessions, summaries).items():
+        for name, text in tables.all_tables(sessions).items():
             files[csv / name] = text.encode()
     atomic_file.write_own(files, folder=csv)
     return list(files)
 
 
-def _read(folder: Path) -> tuple[RecordedSession, SessionSummary]:
-    """A session without its frames, which are many, and what they come to."""
-    session = read_session(folder, wanted=FRAME_NAMES)
-    summary = summarise(session)
-    return replace(session, lines=tuple(session.of_kind('exercise'))), summary
-
-
-def _check_one_patient(sessions: Sequence[RecordedSession]) -> None:
+def _check_one_patient(sessions: Sequence[SessionSummary]) -> None:
     keys = sorted({session.patient_key for session in sessions})
     if len(keys) > 1:
         named = ', '.join(key or '(none)' for key in keys)

@@ -95,6 +95,7 @@ class SessionSummary:
     assessed_share: of all frames, 0..1. departed_share: of the assessed frames, 0..1,
         that differed from the personal baseline. lost: reasons of the others, frames each.
     severity_reasons: what limits trust in the severity.
+    repetitions: the whole lines of the exercises, times in seconds from the first frame.
     events: name and seconds from the first frame. damaged: unreadable lines.
     """
 
@@ -105,6 +106,7 @@ class SessionSummary:
     seconds: tuple[Second, ...]
     bands: tuple[Band, ...]
     movements: tuple[Movement, ...]
+    repetitions: tuple[Mapping[str, Any], ...]
     side: Side
     side_share: float
     mouth_score: float
@@ -134,9 +136,9 @@ class SessionSummary:
 def summarise(session: RecordedSession) -> SessionSummary:
     """Figures of one session; one without any frame has an UNKNOWN side and no seconds."""
     session = _from_zero(_whole(session))
-    frames = session.of_kind('frame')
+    frames, repetitions = session.of_kind('frame'), session.of_kind('exercise')
     bands = tuple(Band(line['exercise'], line['start_s'], line['stamp_s'], line['valid'])
-                  for line in session.of_kind('exercise'))
+                  for line in repetitions)
     seconds = by_second(frames)
     assessed = [frame for frame in frames if frame['assessed']]
     resting = [frame for frame in assessed if not _within(frame['stamp_s'], bands)]
@@ -146,8 +148,8 @@ def summarise(session: RecordedSession) -> SessionSummary:
     return SessionSummary(
         name=session.folder.name, patient_key=session.patient_key, started=session.started,
         duration_s=frames[-1]['stamp_s'] if frames else 0.0,
-        seconds=seconds, bands=bands, movements=_movements(session.of_kind('exercise')),
-        side=side, side_share=share,
+        seconds=seconds, bands=bands, movements=_movements(repetitions),
+        repetitions=tuple(repetitions), side=side, side_share=share,
         mouth_score=_median(frame['M'] for frame in resting),
         eye_score=_median(frame['E'] for frame in resting),
         index=_number(stands.get('symmetry_index')),

@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stroke_side_monitor.patient_files.session_record import RecordedSession
 from stroke_side_monitor.report.summary import SessionSummary
 
 _SESSION = ('session', 'patient_key', 'started_utc', 'duration_s', 'frames', 'assessed_share',
@@ -25,18 +24,16 @@ _EXERCISE = ('session', 'exercise', 'repetition', 'start_s', 'stamp_s', 'valid',
 _SECOND = ('session', 'time_s', 'side', 'mouth_score', 'symmetry_index')
 
 
-def all_tables(sessions: Sequence[RecordedSession], summaries: Sequence[SessionSummary]
-               ) -> dict[str, str]:
+def all_tables(sessions: Sequence[SessionSummary]) -> dict[str, str]:
     """CSV text by file name: one row per session, repetition and second."""
     return {
-        'sessions.csv': _csv(_SESSION, map(_session, summaries)),
+        'sessions.csv': _csv(_SESSION, map(_session, sessions)),
         'exercises.csv': _csv(_EXERCISE, (
-            {**line, 'session': session.folder.name, 'reasons': ' '.join(line['reasons'])}
-            for session in sessions for line in session.of_kind('exercise'))),
+            _repetition(session, line) for session in sessions for line in session.repetitions)),
         'seconds.csv': _csv(_SECOND, (
             {'session': session.name, 'time_s': second.time_s, 'side': second.side.name.lower(),
              'mouth_score': second.mouth_score, 'symmetry_index': second.index}
-            for session in summaries for second in session.seconds))}
+            for session in sessions for second in session.seconds))}
 
 
 def _session(summary: SessionSummary) -> Mapping[str, Any]:
@@ -50,6 +47,12 @@ def _session(summary: SessionSummary) -> Mapping[str, Any]:
         'house_brackmann_min': summary.house_brackmann[0],
         'house_brackmann_max': summary.house_brackmann[1],
         'severity_reasons': ' '.join(summary.severity_reasons)}
+
+
+def _repetition(summary: SessionSummary, line: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Older records lack what later ones measure.
+    return {**{name: line.get(name) for name in _EXERCISE}, 'session': summary.name,
+            'reasons': ' '.join(line['reasons'])}
 
 
 def _csv(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -1,6 +1,7 @@
 """The report command writes whole, self-contained files, or tells in one line why not."""
 
 import csv
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
@@ -82,6 +83,31 @@ def test_tables_and_pdf_on_demand(record, tmp_path, capsys):
     assert [float(r['ratio']) for r in tables['exercises.csv']] == pytest.approx([0.25, 0.25])
     assert tables['exercises.csv'][0]['residual_opening_left'] == ''
     assert len(tables['seconds.csv']) == 30
+
+
+def edited(folder, edit):
+    """The session with `edit` applied to each of its exercise lines, which it may change."""
+    lines = [json.loads(line) for line in (folder / 'session.jsonl').read_text().splitlines()]
+    for number, line in enumerate(line for line in lines if line['kind'] == 'exercise'):
+        edit(number, line)
+    (folder / 'session.jsonl').write_text('\n'.join(map(json.dumps, lines)) + '\n')
+    return folder
+
+
+def test_the_tables_hold_what_the_page_holds(record, tmp_path, capsys):
+    # One damaged line; of the others an older monitor did not record the lag.
+    def damage(number, line):
+        line.pop('lag_ms' if number else 'reasons')
+
+    code, printed = run(capsys, edited(record(), damage), '--out', tmp_path / 'r.html',
+                        '--csv', tmp_path / 'tables')
+    assert (code, printed.err) == (0, '')
+    assert '1 damaged line(s) skipped' in (tmp_path / 'r.html').read_text()
+    row, = csv.DictReader((tmp_path / 'tables' / 'exercises.csv').open())
+    assert (row['exercise'], row['lag_ms'], float(row['ratio'])) == (
+        'smile', '', pytest.approx(0.5))
+    # Counted from the first frame, as the seconds are.
+    assert float(row['start_s']) == pytest.approx(14.0)
 
 
 def test_a_session_of_a_killed_recorder_is_reported(record, tmp_path, capsys):
