@@ -189,9 +189,14 @@ def _session_row(session: SessionSummary, exercises: Sequence[str]) -> str:
 
 
 def _events(session: SessionSummary) -> str:
-    told = ''.join(f'<li>{escape(words.event(name))}, {time_s // 60:.0f}:{time_s % 60:02.0f}</li>'
+    told = ''.join(f'<li>{escape(words.event(name))}, {_clock(time_s)}</li>'
                    for name, time_s in session.events)
     return f'<section><h2>Events</h2><ul>{told}</ul></section>' if told else ''
+
+
+def _clock(time_s: float) -> str:
+    minutes, seconds = divmod(round(time_s), 60)
+    return f'{minutes}:{seconds:02d}'
 
 
 def _timeline_svg(session: SessionSummary) -> str:

@@ -110,6 +110,14 @@ def test_the_tables_hold_what_the_page_holds(record, tmp_path, capsys):
     assert float(row['start_s']) == pytest.approx(14.0)
 
 
+def test_an_event_just_before_the_full_minute(record, tmp_path, capsys):
+    folder = record()
+    with (folder / 'session.jsonl').open('a') as file:
+        file.write('{"kind":"event","stamp_s":1059.7,"name":"reset"}\n')
+    assert run(capsys, folder, '--out', tmp_path / 'r.html')[0] == 0
+    assert 'Started anew for a patient, 1:00' in Page((tmp_path / 'r.html').read_text()).text
+
+
 def test_a_session_of_a_killed_recorder_is_reported(record, tmp_path, capsys):
     folder = record()
     lines = folder / 'session.jsonl'
