@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -55,18 +56,27 @@ def write_own(files: Mapping[Path, bytes], folder: Path | None = None) -> None:
         WriteError: a file is there that an earlier run of the same command has not written, the
             disk is full, no permission, no such folder.
     """
-    try:
-        for path, content in files.items():
+    for path, content in files.items():
+        with _telling_of(path):
             if not _is_own(path, content):
                 raise WriteError(f'{path}: there is something that this command has not written; '
                                  'choose another name')
-        if folder is not None:
+    if folder is not None:
+        with _telling_of(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        for path, content in files.items():
+    for path, content in files.items():
+        with _telling_of(path):
             write(path, content)
+
+
+@contextmanager
+def _telling_of(path: Path) -> Iterator[None]:
+    # The error itself names a temporary file, or none where the disk is full.
+    try:
+        yield
     except OSError as error:
-        raise WriteError(f'cannot write {error.filename} ({error.strerror}); give a folder that '
-                         'exists and has space') from error
+        raise WriteError(f'cannot write {path} ({error.strerror}); give a folder that exists and '
+                         'has space') from error
 
 
 def _is_own(path: Path, content: bytes) -> bool:

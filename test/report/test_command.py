@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import resource
+import signal
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
@@ -165,6 +167,21 @@ def test_what_cannot_be_read_or_written_is_told_in_one_line(record, tmp_path, ca
     code, printed = run(capsys, record(), '--out', tmp_path / 'missing' / 'r.html')
     assert (code, printed.err.count('\n')) == (1, 1)
     assert 'cannot write' in printed.err
+
+
+def test_a_file_that_cannot_be_written_in_full_is_named(record, tmp_path, capsys):
+    folder, out = record(), tmp_path / 'r.html'
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        code, printed = run(capsys, folder, '--out', out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert code == 1
+    assert f'cannot write {out} (File too large)' in printed.err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize('given', ['--out', '--pdf', '--fhir', '--csv'])
