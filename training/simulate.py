@@ -41,6 +41,8 @@ GENERATORS = ('healthy', 'spline', 'bump', 'half', 'mesh')
 MADE_BY = 'training.simulate'
 COLUMNS = ('file', 'side', 'severity', 'severity_mouth', 'severity_eye', 'severity_brow',
            'subject', 'source', 'age', 'gender', 'ethnicity')
+# What people.csv may tell of a person, and in which column.
+_ABOUT = {'age': 'face_age', 'gender': 'face_gender', 'ethnicity': 'face_eth'}
 _EYE_DISTANCE_PX = 110.0
 _SHARE_HEALTHY = 0.3
 
@@ -71,10 +73,7 @@ def find_people(folder: Path) -> list[Person]:
     """
     prefix = folder.name.split('_')[0]
     neutral = folder / 'neutral' if (folder / 'neutral').is_dir() else folder
-    table = folder / 'people.csv'
-    about = {row['face_id']: {'age': row['face_age'], 'gender': row['face_gender'],
-                              'ethnicity': row['face_eth']}
-             for row in (read_table(table) if table.is_file() else [])}
+    about = _about(folder / 'people.csv')
     people = []
     for place in (neutral, folder / 'smiling'):
         files = sorted(place.iterdir()) if place.is_dir() else []
@@ -89,15 +88,53 @@ def find_people(folder: Path) -> list[Person]:
     return people
 
 
+def _about(table: Path) -> dict[str, dict[str, str]]:
+    rows = read_table(table) if table.is_file() else []
+    missing = sorted({'face_id', *_ABOUT.values()} - set(rows[0])) if rows else []
+    if missing:
+        raise TrainingError(f'{table} lacks the column(s) {", ".join(missing)}; it needs face_id,'
+                            f'{",".join(_ABOUT.values())}, or another name')
+    return {row['face_id']: {name: row[column] for name, column in _ABOUT.items()}
+            for row in rows}
+
+
+def people_of(folders: list[Path], largest: int) -> list[Person]:
+    """The photographs of all folders, at most of `largest` (0: all) people of each.
+
+    Raises:
+        TrainingError: people of two folders, or two photographs, would have one name.
+    """
+    people: list[Person] = []
+    homes: dict[str, tuple[int, Path]] = {}
+    names: dict[tuple[str, str], Path] = {}
+    for number, folder in enumerate(folders):
+        for person in some(find_people(folder), largest):
+            home, other = homes.setdefault(person.subject, (number, person.file))
+            if home != number:
+                raise TrainingError(
+                    f'{other} and {person.file} would be one person, {person.subject}: give '
+                    'the folders names with different first words (up to "_"), or, if they '
+                    'are one person, put both as neutral/ and smiling/ into one folder')
+            other = names.setdefault((person.subject, person.source), person.file)
+            if other != person.file:
+                raise TrainingError(f'{other} and {person.file} differ in their ending only: '
+                                    'rename one')
+            people.append(person)
+    return people
+
+
 def simulate(folders: list[Path], out: Path, *, generators: tuple[str, ...], per_photo: int,
              largest: int, seed: int) -> None:
     """Write `per_photo` pictures per photograph and generator into `out`, with truth.csv.
 
     Args:
         largest: most photographs taken per folder (0: all), spread over the folder.
+
+    Raises:
+        TrainingError: a folder cannot be used, or see people_of; `out` is untouched.
     """
     check_replaceable(out, MADE_BY, folders)
-    people = [person for folder in folders for person in some(find_people(folder), largest)]
+    people = people_of(folders, largest)
     mesh = FaceMesh(tracking=False, max_faces=2)
     rows: list[dict[str, Any]] = []
     refused = 0

@@ -8,7 +8,8 @@ from stroke_side_monitor import landmarks
 from stroke_side_monitor.perception.face_mesh import FaceMesh
 from stroke_side_monitor.perception.frame import normalise
 from training import simulators
-from training.simulate import find_people, simulate
+from training.common import TrainingError
+from training.simulate import find_people, people_of, simulate
 
 
 @pytest.fixture(scope='module')
@@ -60,6 +61,42 @@ def test_moving_both_sides_alike_is_no_side(mesh, person):
     drawn = simulators.spline_palsy(person[0], points, palsy, np.random.default_rng(4))
     assert palsy.signed == 0.0
     assert not np.array_equal(drawn, person[0])
+
+
+def photographs(folder, *names, table=''):
+    """A folder of files that are named like photographs."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'no picture')
+    if table:
+        (folder / 'people.csv').write_text(table)
+    return folder
+
+
+@pytest.mark.parametrize(('names', 'told'), [
+    ((('ward_a', '001.jpg'), ('ward_b', '001.jpg')), 'would be one person, ward_001'),
+    ((('ward_a', 'neutral/001.jpg'), ('ward_b', '001.jpg')), 'would be one person, ward_001'),
+    ((('ward_a', '001.jpg'), ('ward_a', '001.png')), 'differ in their ending only'),
+    ((('ward_a', '001.jpg'), ('ward_b', '002.jpg')), ''),
+    ((('ward_a', '001.jpg'), ('clinic_a', '001.jpg')), ''),
+    ((('ward_a', 'neutral/001.jpg'), ('ward_a', 'smiling/001.jpg')), '')])
+def test_two_photographs_never_get_one_name(tmp_path, names, told):
+    folders = list(dict.fromkeys(photographs(tmp_path / folder, name) for folder, name in names))
+    if not told:
+        assert len(people_of(folders, 0)) == 2
+        return
+    with pytest.raises(TrainingError, match=told) as stopped:
+        simulate(folders, tmp_path / 'out', generators=('spline',), per_photo=1, largest=0, seed=1)
+    assert '\n' not in str(stopped.value)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_table_of_people_with_other_columns_stops_in_one_line(tmp_path):
+    folder = photographs(tmp_path / 'ward', '001.jpg', table='name,age,face_eth\n001,70,\n')
+    with pytest.raises(TrainingError, match='face_age, face_gender, face_id; it needs') as stopped:
+        find_people(folder)
+    assert '\n' not in str(stopped.value)
 
 
 def test_the_same_seed_gives_the_same_folder(shared, tmp_path):
