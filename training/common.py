@@ -27,12 +27,17 @@ class TrainingError(RuntimeError):
 
 @ends_cleanly('training')
 def run_command(command: Callable[[], None]) -> int:
-    """Run a command's body; a TrainingError becomes one line on stderr and status 2."""
+    """Run a command's body; a TrainingError or OSError becomes one line on stderr and status 2."""
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stdout)
     try:
         command()
     except TrainingError as error:
         sys.stderr.write(f'error: {error}\n')
+        return 2
+    except OSError as error:
+        what = f'cannot read or write {error.filename} ({error.strerror})' if error.filename \
+            else ' '.join(str(error).split())
+        sys.stderr.write(f'error: {what}\n')
         return 2
     return 0
 

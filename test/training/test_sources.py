@@ -1,8 +1,10 @@
 """Labelled pictures as users hand them over, and what is said about the bad ones."""
 
+from pathlib import Path
+
 import pytest
 
-from training.common import TrainingError
+from training.common import TrainingError, claim, run_command
 from training.sources import Item, read_source
 
 
@@ -74,6 +76,13 @@ def test_a_bad_truth_table_stops_in_one_line(tmp_path, table, named):
     with pytest.raises(TrainingError, match=named) as stopped:
         read_source(tmp_path, None)
     assert '\n' not in str(stopped.value)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(capsys):
+    assert run_command(lambda: claim(Path('/proc/there/is/none'), 'training.prepare')) == 2
+    told = capsys.readouterr().err
+    assert told.startswith('error: cannot read or write /proc/there')
+    assert told.count('\n') == 1
 
 
 def test_class_folders(tmp_path):
