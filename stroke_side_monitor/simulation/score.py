@@ -173,7 +173,7 @@ def _mean_ranks(values: Any) -> Any:
 
 
 def read(path: Path, settings: PipelineSettings) -> tuple[list[Truth], list[Report]]:
-    """Truth and reports of a bag, or of a folder of pictures with truth.csv.
+    """Truth and reports of a bag, or of a film as a folder of pictures with truth.csv.
 
     Raises:
         InputError: neither of them, or without truth.
@@ -182,8 +182,7 @@ def read(path: Path, settings: PipelineSettings) -> tuple[list[Truth], list[Repo
         truths, frames = _read_folder(path)
         return truths, list(_assess(frames, settings, len(truths)))
     if path.suffix != '.mcap' and not (path / inputs.BAG_METADATA).is_file():
-        raise InputError('neither a bag nor a folder of pictures with truth.csv; '
-                         'make one with python -m stroke_side_monitor.simulation')
+        raise InputError(f'neither a bag nor a folder of pictures with truth.csv; {_MAKE_ONE}')
     truths, reports = _read_bag(path)
     if not truths:
         raise InputError(f'holds no {TRUTH}; only simulated patients can be scored')
@@ -219,12 +218,35 @@ def _read_bag(path: Path) -> tuple[list[Truth], list[Report]]:
     return truths, reports
 
 
+_MAKE_ONE = 'make one with python -m stroke_side_monitor.simulation --bag or --frames'
+# What is read of truth.csv.
+_COLUMNS = ('file', 'stamp_ns', 'side', 'severity_mouth', 'severity_eye', 'severity_brow',
+            'exercise', 'phase')
+
+
+def _read_table(path: Path) -> tuple[list[dict[str, str]], list[Truth]]:
+    """The rows of a film's truth.csv, and what they say."""
+    try:
+        with path.open(newline='') as file:
+            reader = csv.DictReader(file, restval='')
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(
+                    f'{path.name} lacks {", ".join(missing)}; only a film can be scored, not '
+                    f'single pictures as training.simulate writes them; {_MAKE_ONE}')
+            rows = list(reader)
+        return rows, [Truth(int(row['stamp_ns']) * 1e-9, Side[row['side'].upper()],
+                            float(row['severity_mouth']), float(row['severity_eye']),
+                            float(row['severity_brow']), row['exercise']) for row in rows]
+    except InputError:
+        raise
+    except (KeyError, ValueError, csv.Error) as error:
+        raise InputError(f'{path.name} is damaged ({type(error).__name__}: {error}); '
+                         f'{_MAKE_ONE}') from error
+
+
 def _read_folder(path: Path) -> tuple[list[Truth], Iterator[Frame | Cue | Note]]:
-    with (path / 'truth.csv').open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    truths = [Truth(int(row['stamp_ns']) * 1e-9, Side[row['side'].upper()],
-                    float(row['severity_mouth']), float(row['severity_eye']),
-                    float(row['severity_brow']), row['exercise']) for row in rows]
+    rows, truths = _read_table(path / 'truth.csv')
 
     def frames() -> Iterator[Frame | Cue | Note]:
         exercise = 'rest'
@@ -301,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog='python -m stroke_side_monitor.simulation.score', description=__doc__)
     parser.add_argument('recordings', nargs='+', type=Path, metavar='BAG_OR_RUN',
-                        help='bag, or folder of pictures with truth.csv')
+                        help='bag, or folder of --frames: a film\'s pictures with truth.csv')
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
                         help='a pipeline parameter to try, e.g. mouth_on=2.5; repeatable')
     parsed = parser.parse_args(arguments)

@@ -78,6 +78,9 @@ def test_rank_correlation():
     assert math.isnan(spearman([1, 1, 1], [1, 2, 3]))
 
 
+FILM = 'file,stamp_ns,side,severity_mouth,severity_eye,severity_brow,exercise,phase'
+
+
 @pytest.fixture(scope='module')
 def person():
     return portrait.portrait(portrait.astronaut(), 'astronaut')
@@ -102,6 +105,20 @@ def test_the_command_line_scores_a_bag_without_reports(person, tmp_path, capsys)
 def test_what_cannot_be_scored_gets_one_clear_line(capsys, arguments, said):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('table', 'said'), [
+    ('file,side,severity,severity_mouth,severity_eye,severity_brow,subject\na.jpg,left,.3,.3,0,0,x',
+     'single pictures'),
+    (f'{FILM}\n0.jpg,170', 'damaged'), (f'{FILM}\n0.jpg,170,links,0,0,0,rest,rest', 'damaged'),
+    ('', 'single pictures')])
+def test_a_folder_that_is_no_film_gets_one_clear_line(tmp_path, capsys, table, said):
+    (tmp_path / 'truth.csv').write_text(table)
+    assert main([str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert '--frames' in told
+    assert told.count('\n') == 1
 
 
 def run_pipeline(person, palsy, plan, seed, tmp_path):
