@@ -32,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.photo and not Path(options.photo).is_file():
         print(f'demo: {options.photo}: no such file', file=sys.stderr)
         return 2
+    if not options.picture.parent.is_dir() or options.picture.is_dir():
+        print(f'demo: --picture {options.picture}: name a file in a folder that exists',
+              file=sys.stderr)
+        return 2
     keep_local(os.environ)
     # Only now: DDS reads its settings from the environment when rclpy starts.
     from demo import table
@@ -50,8 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             _stop(list(processes.values()))
     if watched.overlay is not None:
-        table.write_picture(watched.overlay, options.picture)
-        print(f'annotated frame: {options.picture}')
+        try:
+            table.write_picture(watched.overlay, options.picture)
+            print(f'annotated frame: {options.picture}')
+        except OSError as error:  # the verdict is worth more
+            print(f'demo: cannot write {options.picture} ({error.strerror})', file=sys.stderr)
     return table.verdict(watched, truth_known=options.camera is None)
 
 
