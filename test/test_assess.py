@@ -357,7 +357,8 @@ def test_every_parameter_of_the_pipeline_can_be_set(pictures, tmp_path):
     ('mouth_on', 'is not NAME=VALUE'), ('mouth_on=wide', "'wide' is not a double"),
     ('mouth_on=nan', 'outside 0.1 to 20'), ('input_mirrored=1', 'is not a bool'),
     ('image_rotation_deg=45', 'is not one of 0 to 270 by 90'),
-    ('mouth_off=9', 'mouth_off: 9.0 is above mouth_on')])
+    ('mouth_off=9', 'mouth_off: 9.0 is above mouth_on'),
+    ('assess_rate_hz=2', 'fewer than 4 frames in window_s, which is 1.0')])
 def test_a_parameter_that_cannot_be_is_refused(pictures, tmp_path, capsys, given, why):
     with pytest.raises(SystemExit) as ended:
         run(pictures, '--out', tmp_path / 'out', '--set', given)

@@ -102,15 +102,17 @@ TABLE: tuple[Parameter, ...] = (
              live=True, least=1.0, most=120.0),
     _setting('assess_rate_hz', 'How many frames a second are assessed, evenly by stamp; the others '
              'are not even unpacked. While an exercise is on, and until the face has relaxed, '
-             'all are. Above the camera\'s rate: all.', unit='Hz', live=True, least=1.0,
-             most=240.0),
+             'all are. Above the camera\'s rate: all. At least 4 in each `window_s`.', unit='Hz',
+             live=True, least=1.0, most=240.0),
     _setting('search_rate_hz', 'How many frames a second are searched for a face once there has '
              'been none for a second; never more than `assess_rate_hz`.', unit='Hz', live=True,
              least=1.0, most=240.0),
     _setting('gain_correction', 'Divide the published metrics of mouth, lids and brows by how much '
              'of a true difference MediaPipe reports (docs/measurement.md). Scores and sides do '
              'not change.', live=True),
-    _setting('window_s', 'Evidence is the median over this long.', unit='s', least=0.1, most=10.0),
+    _setting('window_s', 'Evidence is the median over this long. Of fewer than 3 frames no side is '
+             'told (warming_up): `assess_rate_hz` must give at least 4 in it.', unit='s', least=0.1,
+             most=10.0),
     _setting('stable_after_s', '`stable` is set once the same side has been named for this long.',
              unit='s', least=0.0, most=30.0),
     _setting('min_interocular_px', 'Smaller faces are not assessed (too_small).', unit='px',
@@ -150,6 +152,8 @@ BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in T
 # Pairs of which the first must not be above the second.
 ORDERED = (('mouth_off', 'mouth_on'), ('supported_on', 'mouth_on'),
             ('min_luminance', 'max_luminance'))
+# The side needs three frames in its window (Pipeline); one more, as cameras are not punctual.
+LEAST_FRAMES = 4
 
 
 def refusals(values: Mapping[str, Value], table: Mapping[str, Parameter] = BY_NAME
@@ -158,7 +162,17 @@ def refusals(values: Mapping[str, Value], table: Mapping[str, Parameter] = BY_NA
     single = (table[name].refusal(value) for name, value in values.items())
     pairs = (f'{low}: {values[low]} is above {high}, which is {values[high]}'
              for low, high in ORDERED if float(values[low]) > float(values[high]))
-    return tuple(line for line in (*single, *pairs) if line)
+    return tuple(line for line in (*single, *pairs, _hasty(values)) if line)
+
+
+def _hasty(values: Mapping[str, Value]) -> str:
+    """Why no side would ever be told at this rate, '' when one would."""
+    rate_hz, window_s = float(values['assess_rate_hz']), float(values['window_s'])
+    # A rate read as text is rounded: 0.3 s of 13.333 Hz are four frames.
+    if not rate_hz * window_s < LEAST_FRAMES - 1e-3:
+        return ''
+    return (f'assess_rate_hz: {rate_hz} gives fewer than {LEAST_FRAMES} frames in window_s, '
+            f'which is {window_s}: no side could be told')
 
 
 def nearest(name: str, names: Iterable[str], alike: float = 0.6) -> str:

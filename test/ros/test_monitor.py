@@ -177,6 +177,7 @@ def test_live_parameters_hold_from_the_next_frame(robot, right_weak):
     ('max_yaw_deg', 10, 'Wrong parameter type'),
     ('max_yaw_deg', math.nan, 'max_yaw_deg'),
     ('mouth_off', 9.0, 'mouth_off: 9.0 is above mouth_on'),
+    ('assess_rate_hz', 1.5, 'assess_rate_hz: 1.5 gives fewer than 4 frames in window_s'),
     ('image_transport', 'compressed', 'read-only'),
     ('window_s', 2.0, 'read-only'),
 ])

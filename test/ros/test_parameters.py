@@ -49,6 +49,8 @@ def test_the_defaults_are_within_their_own_limits():
     ('mouth_off', 2.5, 'mouth_off: 2.5 is above mouth_on'),
     ('supported_on', 2.5, 'supported_on: 2.5 is above mouth_on'),
     ('max_luminance', 30.0, 'min_luminance: 40.0 is above max_luminance, which is 30.0'),
+    ('assess_rate_hz', 3.9, 'assess_rate_hz: 3.9 gives fewer than 4 frames in window_s, which is'),
+    ('window_s', 0.1, 'assess_rate_hz: 15.0 gives fewer than 4 frames in window_s, which is 0.1'),
 ])
 def test_what_cannot_be_used_is_refused_in_one_clear_line(name, value, said):
     defaults = {parameter.name: parameter.default for parameter in parameters.TABLE}
