@@ -253,13 +253,16 @@ class SustainedDetector:
         """Take one frame's score (positive: the PATIENT's left is weaker; NaN: not assessed)."""
         if stamp_s < self._last_s:
             self.reset()
-        if stamp_s - self._last_valid_s > self._rule.gap_s:
+        if stamp_s == self._last_s:  # told again by a monitor that waits for its camera
+            return self._side
+        anew = stamp_s - self._last_valid_s > self._rule.gap_s
+        if anew:
             self._restart()
         valid = not math.isnan(score)
         if valid:
-            step_s = stamp_s - self._last_valid_s
-            # Missing data freezes the clock: only time vouched for by frames counts.
-            self._active_s += step_s if step_s <= LARGEST_STEP_S else 0.0
+            # Missing data freezes the clock: only time vouched for by frames counts. A slow
+            # camera's frames vouch for some of it each, or it would stand still for ever.
+            self._active_s += 0.0 if anew else min(stamp_s - self._last_valid_s, LARGEST_STEP_S)
             self._last_valid_s = stamp_s
         self._samples.append(_Sample(self._active_s, score))
         self._last_s = stamp_s

@@ -116,11 +116,17 @@ def test_the_bias_cancels_even_when_one_tracker_is_seen_more_often(face_course):
     assert result.ratio == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize('fps', [8, 15, 30])
+@pytest.mark.parametrize('fps', [5, 8, 15, 30])
 def test_the_ratio_does_not_depend_on_the_frame_rate(face_course, fps):
     result, = play(*once(face_course(fps=fps, bias_mm=1.6, noise_mm=0.3), 'smile', 9.0, 4.5))
     assert result.valid
     assert result.ratio == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_camera_too_slow_for_movements_is_told_and_no_figure_given(face_course):
+    result, = play(*once(face_course(fps=3), 'smile', 9.0, 4.5))
+    assert (result.valid, result.reasons) == (False, ('too_few_frames',))
+    assert math.isnan(result.ratio)
 
 
 def test_a_face_that_does_not_move_is_not_called_symmetric(face_course):

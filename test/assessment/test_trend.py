@@ -212,6 +212,24 @@ def test_nothing_is_concluded_while_most_frames_are_lost():
     assert feed(SustainedDetector(), course)[-1] == Side.LEFT
 
 
+@pytest.mark.parametrize('fps', [1, 2, 3, 3.9, 4.5])
+def test_a_slow_camera_takes_longer_and_is_not_for_ever_too_slow(fps):
+    detector = SustainedDetector()
+    course = frames((60, 0.0), (600, 3.0), fps=fps)
+    stamp_s = first_stamp(course, feed(detector, course), Side.LEFT)
+    assert stamp_s == pytest.approx(60 + 0.8 * 3 * max(1.0, 4 / fps), abs=2 / fps)
+    assert len(detector._samples) <= 30, 'what is older than the rule asks for is forgotten'
+
+
+def test_a_moment_told_again_and_again_is_one_frame():
+    detector = SustainedDetector()
+    feed(detector, frames((2, 3.0)))
+    feed(detector, [(2.0, math.nan)] * 1000)
+    assert len(detector._samples) <= 2 * FPS + 1
+    later = [(2 + stamp_s, value) for stamp_s, value in frames((1.5, 3.0))]
+    assert feed(detector, later)[-1] == Side.LEFT
+
+
 def events(watch, course):
     return [event for stamp_s, value in course if (event := watch.add(stamp_s, value))]
 
@@ -221,6 +239,12 @@ def test_a_change_against_the_baseline_that_lasts_ten_seconds_is_told_once():
     assert [(e.side, round(e.stamp_s)) for e in told] == [(Side.LEFT, 28)]
     assert told[0].change == pytest.approx(3.5)
     assert events(NewAsymmetryWatch(reference=2.0), frames((20, 2.0), (7, 5.5), (20, 2.0))) == []
+
+
+def test_a_camera_of_three_frames_a_second_tells_a_new_asymmetry_on_either_side():
+    for change, side in ((5.5, Side.LEFT), (-5.5, Side.RIGHT)):
+        told = events(NewAsymmetryWatch(), frames((120, 0.0), (60, change), fps=3))
+        assert [(event.side, event.stamp_s <= 135) for event in told] == [(side, True)]
 
 
 def test_an_old_asymmetry_is_not_new():
