@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor import landmarks as lm
+from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
@@ -304,6 +305,8 @@ def test_gain_correction_changes_millimetres_and_no_decision(stills, patient):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(NormsError, match='make norms'):
         Pipeline(SETTINGS, video=False, norms_path=tmp_path / 'absent.yaml')
+    with pytest.raises(NormsError, match='not YAML'):
+        Pipeline(SETTINGS, video=False, norms_path=resources.model_path('side_classifier.tflite'))
     with pytest.raises(ModelError, match=r'absent\.tflite'):
         Pipeline(SETTINGS, video=False, model_path=tmp_path / 'absent.tflite')
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from stroke_side_monitor.assessment.metrics import UNITS
+
 SCHEMA = 2
+
+# No figure of real norms comes near; from larger ones a spread could be 0 or beyond all numbers.
+_LARGEST_FIGURE = 20.0
 
 # Reference points of the context in which a norm is stated; see Context.
 # Between these mouth widths a smile begins. Healthy asymmetry grows with its
@@ -109,18 +114,33 @@ class Norms:
         """Read the content of config/norms.yaml.
 
         Raises:
-            NormsError: another schema, or a metric is missing a figure.
+            NormsError: another schema, or a metric or a figure is missing or out of all bounds.
         """
         if not isinstance(content, Mapping) or content.get('schema') != SCHEMA:
             raise NormsError(f'norms: schema {SCHEMA} expected; rebuild the file with "make norms"')
         try:
-            return cls({
+            norms = cls({
                 name: MetricNorm(**{key: float(entry['model'][key]) for key in (
                     'yaw_slope', 'roll_slope', 'log_sd', 'smile', 'yaw', 'coarse')})
                 for name, entry in content['metrics'].items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NormsError(f'norms: unreadable entry ({error!r}); '
                              'rebuild the file with "make norms"') from error
+        problem = norms._unusable()
+        if problem:
+            raise NormsError(f'norms: {problem}; rebuild the file with "make norms"')
+        return norms
+
+    def _unusable(self) -> str:
+        """What no frame could be scored with, '' when all is well."""
+        lacking = [name for name in UNITS if name not in self.metrics]
+        if lacking:
+            return f'no figures for {", ".join(lacking)}'
+        for name, norm in self.metrics.items():
+            for key, value in asdict(norm).items():
+                if not abs(value) <= _LARGEST_FIGURE:
+                    return f'{key} of {name} is {value}, not within +-{_LARGEST_FIGURE:g}'
+        return ''
 
     def z(self, measured: Mapping[str, float], context: Context) -> dict[str, float]:
         """Each metric in healthy standard deviations from what is expected in this context."""

@@ -327,7 +327,7 @@ def load_norms(path: Path) -> Norms:
     except OSError as error:
         raise NormsError(f'norms: cannot read {path} ({error.strerror}); '
                          'run "make norms" or set norms_path') from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise NormsError(f'norms: {path} is not YAML; rebuild it with "make norms"') from error
     return Norms.from_mapping(content)
 

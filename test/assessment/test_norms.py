@@ -87,6 +87,22 @@ def test_a_broken_file_is_refused_with_the_mend(broken):
         Norms.from_mapping(broken)
 
 
+def test_a_metric_that_is_missing_is_named_at_once_and_not_by_every_frame(content):
+    without = {name: entry for name, entry in content['metrics'].items() if name != NAME}
+    with pytest.raises(NormsError, match=f'no figures for {NAME}; .*make norms') as error:
+        Norms.from_mapping({**content, 'metrics': without})
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(('key', 'value'), [
+    ('log_sd', math.nan), ('yaw_slope', math.inf), ('log_sd', 1000.0), ('smile', -1000.0)])
+def test_a_figure_nobody_can_be_scored_with_is_refused(content, key, value):
+    model = {**content['metrics'][NAME]['model'], key: value}
+    metrics = {**content['metrics'], NAME: {'model': model}}
+    with pytest.raises(NormsError, match=f'{key} of {NAME} is .*make norms'):
+        Norms.from_mapping({**content, 'metrics': metrics})
+
+
 @pytest.mark.parametrize('yaw_deg', [3.0, 12.0, 22.0, 40.0])
 def test_what_a_turn_shows_is_taken_off_alike_both_ways(norms, yaw_deg):
     measured = dict.fromkeys(norms.metrics, 0.7)
