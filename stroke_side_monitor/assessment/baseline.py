@@ -21,6 +21,8 @@ from stroke_side_monitor.assessment.exercise import ExerciseResult
 SCHEMA = 1
 REST_NEEDED_S = 60.0
 REPEATS_NEEDED = 3
+# An exercise is waited for this long after its last usable repetition, or after it was begun.
+REPEATS_WAITED_S = 180.0
 _BLOCK_S = 10.0
 
 
@@ -50,7 +52,8 @@ class PersonalBaseline:
     metrics: median at rest by metric name, in the metric's unit; positive: left weaker.
     repeat_sd: standard deviation of the medians of ten-second blocks, the
         measurement's repeatability on this person; same keys.
-    ratios: r of each valid repetition by exercise, oldest first; may be empty.
+    ratios: r of each valid repetition by exercise, oldest first; only of exercises with
+        REPEATS_NEEDED of them, may be empty.
     rest_s: seconds of valid rest that went in.
     enrolled_stamp_s: stamp of the last frame that went in.
     """
@@ -113,7 +116,8 @@ class BaselineEnrolment:
     """Gathers a baseline frame by frame. The patient rests; exercises on cue are welcome too."""
 
     _frames: list[tuple[float, Mapping[str, float]]] = field(default_factory=list)
-    _ratios: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _ratios: dict[str, list[float]] = field(default_factory=dict)
+    _waiting_since_s: dict[str, float] = field(default_factory=dict)
     _rest_s: float = 0.0
     _done: bool = False
 
@@ -130,22 +134,36 @@ class BaselineEnrolment:
         if metrics is None or not at_rest:
             return EnrolmentProgress(
                 self._rest_s, reasons=tuple(reasons) or ('exercising',))
-        if self._frames:
-            self._rest_s += min(max(stamp_s - self._frames[-1][0], 0.0), LARGEST_STEP_S)
-        self._frames.append((stamp_s, metrics))
-        if self._rest_s < REST_NEEDED_S or self._done or self._lacks_repeats():
-            return EnrolmentProgress(self._rest_s, reasons=self._lacks_repeats())
+        if self._rest_s < REST_NEEDED_S:
+            self._gather(stamp_s, metrics)
+        lacking = self._lacks_repeats(stamp_s)
+        if self._rest_s < REST_NEEDED_S or self._done or lacking:
+            return EnrolmentProgress(self._rest_s, reasons=lacking)
         self._done = True
         return EnrolmentProgress(self._rest_s, self._baseline())
 
-    def add_result(self, result: ExerciseResult) -> None:
-        """Take one repetition; an exercise once begun needs REPEATS_NEEDED valid ones."""
-        ratios = self._ratios[result.exercise]
-        if result.valid or result.awaits_repetition:
-            ratios.append(result.ratio)
+    def _gather(self, stamp_s: float, metrics: Mapping[str, float]) -> None:
+        if self._frames:
+            self._rest_s += min(max(stamp_s - self._frames[-1][0], 0.0), LARGEST_STEP_S)
+        self._frames.append((stamp_s, metrics))
 
-    def _lacks_repeats(self) -> tuple[str, ...]:
-        lacking = any(len(ratios) < REPEATS_NEEDED for ratios in self._ratios.values())
+    def add_result(self, result: ExerciseResult) -> None:
+        """Take one repetition; an exercise once begun needs REPEATS_NEEDED valid ones.
+
+        One that has not got them REPEATS_WAITED_S later is left out: who cannot do it, or is not
+        asked again, is enrolled all the same.
+        """
+        ratios = self._ratios.setdefault(result.exercise, [])
+        usable = result.valid or result.awaits_repetition
+        if usable:
+            ratios.append(result.ratio)
+        if usable or result.exercise not in self._waiting_since_s:
+            self._waiting_since_s[result.exercise] = result.stamp_s
+
+    def _lacks_repeats(self, now_s: float) -> tuple[str, ...]:
+        lacking = any(len(ratios) < REPEATS_NEEDED
+                      and now_s - self._waiting_since_s[exercise] <= REPEATS_WAITED_S
+                      for exercise, ratios in self._ratios.items())
         return ('needs_more_repetitions',) if lacking else ()
 
     def _baseline(self) -> PersonalBaseline:
@@ -160,5 +178,6 @@ class BaselineEnrolment:
             metrics={name: median(metrics[name] for _, metrics in self._frames)
                      for name in names},
             repeat_sd={name: float(np.std(values, ddof=1)) for name, values in by_block.items()},
-            ratios={name: tuple(values) for name, values in self._ratios.items()},
+            ratios={name: tuple(values) for name, values in self._ratios.items()
+                    if len(values) >= REPEATS_NEEDED},
             rest_s=self._rest_s, enrolled_stamp_s=self._frames[-1][0])

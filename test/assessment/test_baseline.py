@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor.assessment.baseline import (
+    REPEATS_WAITED_S,
+    REST_NEEDED_S,
     BaselineEnrolment,
     BaselineError,
     Departure,
@@ -58,13 +60,19 @@ def test_exercising_is_not_rest():
     assert step.rest_s == pytest.approx(29.9)
 
 
-def test_an_exercise_once_begun_needs_three_valid_repetitions(face_course):
+@pytest.fixture
+def result(face_course):
+    """A valid smile that ended at 5 s."""
     course = face_course().rest(2).move('smile', 8, 6, 3)
     tracker = ExerciseTracker()
     tracker.cue('smile', True, 2.0)
     for stamp_s, points in course.frames:
         tracker.add(stamp_s, points)
     result, = tracker.finish()
+    return result
+
+
+def test_an_exercise_once_begun_needs_three_valid_repetitions(result):
     enrolment, _ = enrol(30)
     enrolment.add_result(result)
     enrolment.add_result(result)
@@ -76,6 +84,39 @@ def test_an_exercise_once_begun_needs_three_valid_repetitions(face_course):
     enrolment.add_result(result)
     baseline = enrolment.add(71.1, {NAME: 1.5}, at_rest=True).baseline
     assert baseline.ratios == {'smile': (pytest.approx(0.75, abs=1e-6),) * 3}
+
+
+@pytest.mark.parametrize('usable', [0, 2])
+def test_an_exercise_that_is_not_repeated_is_left_out_in_the_end(result, usable):
+    enrolment, _ = enrol(1)
+    pucker = dataclasses.replace(result, exercise='pucker')
+    for one in [dataclasses.replace(result, valid=False)] + [result] * usable + [pucker] * 3:
+        enrolment.add_result(one)
+    _, progress = enrol(400, enrolment=enrolment, start_s=5.0)
+    done = [step for step in progress if step.baseline]
+    assert len(done) == 1
+    assert done[0].baseline.ratios.keys() == {'pucker'}
+    assert done[0].rest_s == pytest.approx(REST_NEEDED_S, abs=0.25)
+    waited_s = progress.index(done[0]) / 10
+    assert waited_s == pytest.approx(REPEATS_WAITED_S, abs=1.0)
+
+
+def test_an_exercise_tried_again_and_again_in_vain_does_not_keep_enrolment_from_ending(result):
+    enrolment, _ = enrol(1)
+    for second in range(1, 300):
+        enrolment.add_result(dataclasses.replace(result, valid=False, stamp_s=float(second)))
+        _, progress = enrol(1, enrolment=enrolment, start_s=float(second))
+        if any(step.baseline for step in progress):
+            break
+    assert second == pytest.approx(REPEATS_WAITED_S + 1, abs=2)
+
+
+def test_what_is_gathered_ends_with_the_rest_that_is_needed(result):
+    enrolment, _ = enrol(1)
+    for second in range(1, 170):
+        enrolment.add_result(dataclasses.replace(result, valid=False))
+        enrol(1, enrolment=enrolment, start_s=float(second))
+    assert len(enrolment._frames) == pytest.approx(10 * REST_NEEDED_S, abs=2)
 
 
 @pytest.mark.parametrize(('z', 'expected'), [
