@@ -258,6 +258,21 @@ def test_a_cue_given_before_the_first_face_stands(patient):
     assert [result.exercise for result in results] == ['smile']
 
 
+def test_a_repetition_that_ends_while_nobody_is_seen_counts_for_the_enrolment(patient):
+    pipeline = Pipeline(SETTINGS, video=True)
+    rest = simulate_still(patient, Palsy.of(Side.NONE, 0.0, 'central'))[0]
+    pipeline.enrol_baseline()
+    pipeline.assess(rest, 1.0)
+    pipeline.cue('smile', True, 1.1, 1.0)
+    pipeline.assess(rest, 1.2)
+    missed = pipeline.assess(np.full_like(rest, 90), 3.2)
+    assert [result.exercise for result in missed.exercise_results] == ['smile']
+    # Time enough to relax.
+    progress = pipeline.assess(rest, 5.5).personal.enrolment
+    assert progress.reasons == ('needs_more_repetitions',)
+    pipeline.close()
+
+
 def test_reset_forgets_the_patient(patient):
     session = Session(patient, Palsy.of(Side.LEFT, 1.0, 'peripheral'),
                       SessionPlan(exercises=(), first_rest_s=1.0, head_motion=0.0), seed=1)

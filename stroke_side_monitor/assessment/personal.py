@@ -87,19 +87,20 @@ class PersonalReference:
             codes = (*codes, NEW_ASYMMETRY)
         return PersonalFindings(codes, event, progress)
 
-    def miss(self, stamp_s: float, reasons: Sequence[str]) -> PersonalFindings:
-        """Take a frame that could not be assessed."""
-        progress = None if self._enrolment is None else self._enrolment.add(
-            stamp_s, None, at_rest=False, reasons=reasons)
+    def miss(self, stamp_s: float, reasons: Sequence[str],
+             results: Sequence[ExerciseResult] = ()) -> PersonalFindings:
+        """Take a frame that could not be assessed; a repetition may end with it all the same."""
+        progress = self._gather(stamp_s, None, False, results, reasons)
         return PersonalFindings((), self._watch.add(stamp_s, math.nan), progress)
 
-    def _gather(self, stamp_s: float, measured: Mapping[str, float], at_rest: bool,
-                results: Sequence[ExerciseResult]) -> EnrolmentProgress | None:
+    def _gather(self, stamp_s: float, measured: Mapping[str, float] | None, at_rest: bool,
+                results: Sequence[ExerciseResult], reasons: Sequence[str] = ()
+                ) -> EnrolmentProgress | None:
         if self._enrolment is None:
             return None
         for result in results:
             self._enrolment.add_result(result)
-        progress = self._enrolment.add(stamp_s, measured, at_rest=at_rest)
+        progress = self._enrolment.add(stamp_s, measured, at_rest=at_rest, reasons=reasons)
         if progress.baseline is not None:
             self.use(progress.baseline)
             self._enrolment = None

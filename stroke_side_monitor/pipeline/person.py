@@ -148,7 +148,7 @@ class Person:
         evidence = Evidence(side.mouth_score(z), side.eye_score(z)) if z else None
         return Assessment(stamp_s, self._filter.miss(stamp_s, view.reasons, evidence),
                           severity.unknown_severity(view.reasons), view, measured, z, finished,
-                          self._personal.miss(stamp_s, view.reasons))
+                          self._personal.miss(stamp_s, view.reasons, finished))
 
     def _follow_exercise(self, stamp_s: float, points: NDArray[np.float64] | None
                          ) -> tuple[ExerciseResult, ...]:
