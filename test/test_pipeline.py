@@ -12,7 +12,9 @@ from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
+from stroke_side_monitor.perception.face_mesh import RegionMesh
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.patient_choice import POLICIES
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.face import HeadMotion
@@ -270,6 +272,30 @@ def test_a_repetition_that_ends_while_nobody_is_seen_counts_for_the_enrolment(pa
     # Time enough to relax.
     progress = pipeline.assess(rest, 5.5).personal.enrolment
     assert progress.reasons == ('needs_more_repetitions',)
+    pipeline.close()
+
+
+@pytest.mark.parametrize('policy', POLICIES)
+@pytest.mark.parametrize('kept', [(1.0, 1.0, 0.0), (0.0, 0.0, 0.0)])
+def test_a_mesh_that_has_failed_is_no_face_whoever_the_patient_is(patient, policy, kept,
+                                                                 monkeypatch):
+    pipeline = Pipeline(dataclasses.replace(SETTINGS, patient=policy), video=True)
+    picture = drooping(patient, Side.LEFT)
+    for index in range(3):
+        pipeline.assess(picture, index / 15)
+    session, see = pipeline.session, RegionMesh.look
+
+    def fail(self, rgb, region):
+        face = see(self, rgb, region)
+        return face and dataclasses.replace(face, points=face.points * np.array(kept))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(RegionMesh, 'look', fail)
+        assert pipeline.assess(picture, 0.2).side.reasons == ('degenerate_face',)
+    if any(kept):
+        sides = [pipeline.assess(picture, 0.3 + index / 15).side.side for index in range(4)]
+        assert sides[-1] is Side.LEFT
+        assert pipeline.session == session
     pipeline.close()
 
 

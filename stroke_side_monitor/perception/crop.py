@@ -92,6 +92,9 @@ def canonical_view(face_crop: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], boo
 
 def _cut_out(rgb: NDArray[np.uint8], face: FaceLandmarks, cut: _Cut) -> NDArray[np.uint8]:
     right, left = _eye_centres(face)
+    if not eye_distance_px(face) > 0.0:
+        # The mesh has failed, and is refused for it: no eyes are there to be level.
+        return np.zeros((cut.size, cut.size, 3), np.uint8)
     off_centre = float(right[0] + left[0])
     if off_centre > 0.0:
         return _warp(rgb, face, cut)

@@ -192,21 +192,27 @@ class Shape:
         ratio = width_px(after) / max(width_px(before), 1.0)
         if max(ratio, 1 / max(ratio, 1e-6)) > _LARGEST_GROWTH * _GROWTH_PER_S ** away_s:
             return True
-        if self._mean is None:
-            return False
         steady = _steady(after)
+        if self._mean is None or steady is None:
+            return False
         apart = math.sqrt(float(((steady - self._mean) ** 2).sum()) / len(_STEADY))
         return apart > _OTHER_SHAPE_MM
 
     def learn(self, face: FaceLandmarks) -> None:
         """This is the patient."""
         steady = _steady(face)
+        if steady is None:
+            return
         self._mean = steady if self._mean is None else (
             self._mean + _SHAPE_LEARNT * (steady - self._mean))
 
 
-def _steady(face: FaceLandmarks) -> NDArray[np.float64]:
-    points = frame.normalise(face).points[list(_STEADY), :2]
+def _steady(face: FaceLandmarks) -> NDArray[np.float64] | None:
+    """float64 (n, 2), mm; None where the mesh has failed: whose face it is, that does not tell."""
+    try:
+        points = frame.normalise(face).points[list(_STEADY), :2]
+    except frame.DegenerateFaceError:
+        return None
     return np.asarray(points - points.mean(axis=0))
 
 

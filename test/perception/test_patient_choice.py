@@ -64,6 +64,17 @@ def test_nobody_is_named_where_nobody_can_say():
     assert not ambiguous(alike[:1], Wish(LARGEST))
 
 
+def test_a_mesh_that_has_failed_says_nothing_of_whose_face_it_is(face):
+    flat = replace(face, points=face.points * np.array([1.0, 1.0, 0.0]))
+    shape = Shape()
+    shape.learn(flat)
+    assert not shape.is_another(flat, face, 0.05), 'nothing was learnt of it'
+    shape.learn(face)
+    assert not shape.is_another(face, flat, 0.05)
+    wide = replace(flat, points=flat.points * 2.0)
+    assert shape.is_another(face, wide, 0.05), 'its size still tells'
+
+
 def test_a_change_of_person_is_noticed_and_a_smile_is_none(face):
     shape = Shape()
     shape.learn(face)
