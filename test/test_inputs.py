@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -185,3 +186,9 @@ def test_a_damaged_exif_note_costs_nothing(tmp_path):
     data[at + 6:at + 20] = b'\xff' * 14
     (tmp_path / 'a.jpg').write_bytes(data)
     assert alike(inputs.read_picture(tmp_path / 'a.jpg'), scene())
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    video(tmp_path / '2024-05-01T10:30.mp4', frames=3)
+    monkeypatch.chdir(tmp_path)
+    assert len(read(Path('2024-05-01T10:30.mp4'))[0]) == 3

@@ -196,7 +196,8 @@ def read_video(path: Path) -> Iterator[Frame | Note]:
     Raises:
         InputError: not a video that this OpenCV can decode, or one to be shown askew.
     """
-    capture = cv2.VideoCapture(str(path))
+    # Absolute, for FFmpeg takes what stands before a colon for a protocol: 2024-05-01T10:30.mp4.
+    capture = cv2.VideoCapture(str(path.absolute()))
     try:
         if not capture.isOpened():
             raise InputError('not a video that can be decoded; convert it to MP4 (H.264)')
