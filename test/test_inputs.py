@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -47,6 +48,44 @@ def test_a_picture_is_read_upright(tmp_path, form, orientation):
     stored = np.ascontiguousarray(STORED[orientation](scene()))
     Image.fromarray(stored).save(tmp_path / f'a.{form.lower()}', form, exif=exif)
     assert alike(inputs.read_picture(tmp_path / f'a.{form.lower()}'), scene())
+
+
+def text_chunk(kind, body):
+    return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
+
+
+def in_xmp(png):
+    packet = b'XML:com.adobe.xmp' + bytes(5) + b'<x tiff:Orientation="2"/>'
+    return png[:33] + text_chunk(b'iTXt', packet) + png[33:]
+
+
+def by_imagemagick(png):
+    exif = Image.Exif()
+    exif[0x0112] = 2
+    text = f'\nexif\n{len(exif.tobytes())}\n{exif.tobytes().hex()}\n'.encode()
+    return png[:33] + text_chunk(
+        b'zTXt', b'Raw profile type exif\0\0' + zlib.compress(text)) + png[33:]
+
+
+@pytest.mark.parametrize('noted', [in_xmp, by_imagemagick])
+def test_older_notes_in_text_are_heard(tmp_path, noted):
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(STORED[2](scene()))).save(buffer, 'PNG')
+    (tmp_path / 'a.png').write_bytes(noted(buffer.getvalue()))
+    assert alike(inputs.read_picture(tmp_path / 'a.png'), scene())
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('form', ['JPEG', 'PNG', 'WEBP'])
+@pytest.mark.parametrize('most', [WIDTH * HEIGHT // 3 * 2, WIDTH * HEIGHT // 3])
+def test_the_note_of_a_picture_that_is_huge_to_pillow_is_heard(tmp_path, monkeypatch, form, most):
+    """Above its limit Pillow warns, above twice that it reads nothing: 179 million pixels."""
+    exif = Image.Exif()
+    exif[0x0112] = 2
+    Image.fromarray(np.ascontiguousarray(STORED[2](scene()))).save(
+        tmp_path / 'a.jpg', form, exif=exif)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', most)
+    assert alike(inputs.read_picture(tmp_path / 'a.jpg'), scene())
 
 
 def video(path, picture=None, frames=FRAMES, codec='mp4v'):
