@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -19,7 +20,10 @@ import pytest
 import stroke_side_monitor
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import tasks
+from stroke_side_monitor.offline import records, tasks
+from stroke_side_monitor.offline.inputs import Input, Kind
+from stroke_side_monitor.offline.run_folder import RunFolder
+from stroke_side_monitor.offline.sources import Source
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
@@ -272,6 +276,51 @@ def test_an_input_that_changed_since_is_assessed_again(pictures, tmp_path, start
     (pictures / 'left.jpg').write_bytes((pictures / 'right.png').read_bytes())
     assert run(pictures, '--out', out, '--resume') == 0
     assert by_name(out)['left.jpg']['side'] == 'right'
+
+
+def interrupted_at(number, monkeypatch):
+    """Ctrl-C while picture `number` is looked at, counted from 1."""
+    look, looks = tasks.Worker._picture, itertools.count(1)
+
+    def interrupted_look(worker, *arguments):
+        if next(looks) == number:
+            signal.raise_signal(signal.SIGINT)
+        return look(worker, *arguments)
+
+    monkeypatch.setattr(tasks.Worker, '_picture', interrupted_look)
+
+
+@pytest.mark.parametrize('later', ['false,left\ntrue,left', 'false,left\nfalse,left'])
+def test_an_answer_is_kept_only_for_what_its_manifest_said(pictures, tmp_path, monkeypatch, later):
+    """Rows in another order, or with another value, are other questions."""
+    manifest, out = tmp_path / 'manifest.csv', tmp_path / 'out'
+
+    def say(rows):
+        manifest.write_text('input_mirrored,input\n' + rows.replace('left', 'pictures/left.jpg'))
+
+    say('true,left\nfalse,left')
+    with monkeypatch.context() as patched:
+        interrupted_at(2, patched)
+        assert run(manifest, '--out', out) == 130
+    say(later)
+    assert run(manifest, '--out', out, '--resume') == 0
+    mirrored = {'true': 'right', 'false': 'left'}
+    assert [record['side'] for record in lines(out)] == [
+        mirrored[row.partition(',')[0]] for row in later.split()]
+
+
+def test_an_answer_is_kept_only_for_its_topic(tmp_path):
+    def folder(topic, *, resume=True):
+        source = Source(Input(tmp_path / 'bag', Kind.BAG), topic=topic)
+        return RunFolder(tmp_path / 'out', tasks.number([source]), {}, resume=resume)
+
+    with folder('/left', resume=False) as kept:
+        task, = kept.remaining
+        kept.keep(tasks.to_result(task, [records.from_error(task.name, 'damaged')]))
+    with folder('/left') as same:
+        assert same.done == 1
+    with folder('/right') as other:
+        assert other.done == 0
 
 
 def test_two_runs_do_not_write_into_one_folder(pictures, tmp_path, capfd, start_process):

@@ -149,7 +149,8 @@ class RunFolder:
     def _recall(self, entry: Mapping[str, Any], at: int,
                 by_name: Mapping[tuple[str, int], Task]) -> None:
         task = by_name.get((entry['name'], entry['nth']))
-        if task and (task.size, task.changed_ns) == (entry['size'], entry['changed_ns']):
+        # What an older version did not write down counts as changed.
+        if task and all(entry.get(key) == value for key, value in _identity(task).items()):
             self._note(task.place, at, failed='error' in entry['records'][-1])
 
     def _note(self, index: int, at: int, *, failed: bool) -> None:
@@ -183,8 +184,7 @@ class RunFolder:
         if self._at[result.place] >= 0:
             return False
         task = self._tasks[result.place]
-        head = json.dumps({'name': task.name, 'nth': task.nth, 'size': task.size,
-                           'changed_ns': task.changed_ns}, ensure_ascii=False)
+        head = json.dumps(_identity(task), ensure_ascii=False)
         at = self._journal.seek(0, os.SEEK_END)
         self._journal.write(head[:-1].encode() + b', "records": ' + result.records + b'}\n')
         self._journal.flush()
@@ -217,6 +217,15 @@ class RunFolder:
         if not self.done:
             (self._folder / JOURNAL).unlink(missing_ok=True)
         self._journal.close()
+
+
+def _identity(task: Task) -> dict[str, Any]:
+    """What the answer to an input depends on besides the run's description.
+
+    A manifest may say of each input how its camera hung: under another value left is right.
+    """
+    return {'name': task.name, 'nth': task.nth, 'size': task.size, 'changed_ns': task.changed_ns,
+            'topic': task.source.topic, 'changes': dict(task.source.changes)}
 
 
 class Writers:
