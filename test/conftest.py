@@ -113,6 +113,24 @@ def start_process():
 
 
 @pytest.fixture
+def never_ending(monkeypatch):
+    """Makes pictures whose reading never ends, for processes that are started from then on.
+
+    Returns:
+        A function (path of the picture) -> the pipe that its readers have open.
+    """
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY / 'test' / 'hanging'), prepend=os.pathsep)
+
+    def make(picture: Path) -> Path:
+        picture.touch()
+        pipe = picture.with_name(f'{picture.name}.pipe')
+        os.mkfifo(pipe)
+        return pipe
+
+    return make
+
+
+@pytest.fixture
 def finished():
     """Waits for a process of start_process and gives its output, or fails with its stacks.
 

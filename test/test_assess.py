@@ -265,9 +265,10 @@ def test_an_interrupted_run_keeps_what_is_done_and_can_be_resumed(
     assert before >= 3
 
 
-def test_an_input_that_changed_since_is_assessed_again(pictures, tmp_path, start_process):
+def test_an_input_that_changed_since_is_assessed_again(
+        pictures, tmp_path, start_process, never_ending):
     out = tmp_path / 'out'
-    os.mkfifo(pictures / 'z_never_ends.png')
+    never_ending(pictures / 'z_never_ends.png')
     process = started(start_process, pictures, '--out', out)
     wait_for_results(out, process, 3)
     process.send_signal(signal.SIGINT)
@@ -323,9 +324,10 @@ def test_an_answer_is_kept_only_for_its_topic(tmp_path):
         assert other.done == 0
 
 
-def test_two_runs_do_not_write_into_one_folder(pictures, tmp_path, capfd, start_process):
+def test_two_runs_do_not_write_into_one_folder(
+        pictures, tmp_path, capfd, start_process, never_ending):
     out = tmp_path / 'out'
-    os.mkfifo(pictures / 'z_never_ends.png')
+    never_ending(pictures / 'z_never_ends.png')
     process = started(start_process, pictures, '--out', out)
     wait_for_results(out, process, 3)
     assert run(pictures / 'left.jpg', '--out', out, '--resume') == 2
@@ -342,10 +344,10 @@ def readers(path):
     return [pid for pid in found if pid != os.getpid()]
 
 
-def test_a_worker_that_dies_costs_its_input_alone(pictures, tmp_path, start_process):
-    """A picture that is a pipe holds its worker up until it is killed: once, and once again."""
-    poison = pictures / 'poison.png'
-    os.mkfifo(poison)
+def test_a_worker_that_dies_costs_its_input_alone(
+        pictures, tmp_path, start_process, never_ending):
+    """A picture that never ends holds its worker up until it is killed: once, and once again."""
+    poison = never_ending(pictures / 'poison.png')
     out = tmp_path / 'out'
     process = started(start_process, pictures, '--out', out, '--jobs', 2)
     held = os.open(poison, os.O_RDWR)
@@ -364,9 +366,9 @@ def test_a_worker_that_dies_costs_its_input_alone(pictures, tmp_path, start_proc
         'left.jpg': 'left', 'right.png': 'right', 'mirrored.png': 'right'}
 
 
-def test_workers_end_with_a_command_that_is_killed(pictures, tmp_path, start_process):
-    poison = pictures / 'poison.png'
-    os.mkfifo(poison)
+def test_workers_end_with_a_command_that_is_killed(
+        pictures, tmp_path, start_process, never_ending):
+    poison = never_ending(pictures / 'poison.png')
     process = started(start_process, pictures, '--out', tmp_path / 'out', '--jobs', 2)
     held = os.open(poison, os.O_RDWR)
     while not readers(poison):

@@ -20,7 +20,7 @@ import pytest
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import dataset, tasks
+from stroke_side_monitor.offline import dataset, sources, tasks
 from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.offline.isolation import Isolated
 from stroke_side_monitor.offline.sources import Source
@@ -198,12 +198,11 @@ def readers(path):
 
 
 def test_an_input_that_kills_its_worker_twice_is_an_error_and_the_workers_live(
-        inputs, cluster, tmp_path):
+        inputs, cluster, tmp_path, never_ending):
     folder = tmp_path / 'poisoned'
     folder.mkdir()
     os.link(inputs / 'left.jpg', folder / 'left.jpg')
-    poison = folder / 'poison.png'
-    os.mkfifo(poison)
+    poison = never_ending(folder / 'poison.png')
     cluster.scheduler()
     worker = cluster.worker()
     client = cluster.assess(folder, '--out', tmp_path / 'out')
@@ -463,6 +462,22 @@ def test_a_folder_of_urls_is_listed_with_its_bags(served, undisturbed, tmp_path)
 def test_globs_are_expanded(inputs, tmp_path):
     assert run(inputs / '*t.*g', tmp_path / '*.none', '--out', tmp_path / 'out') == 1
     assert sides(tmp_path / 'out') == {'left.jpg': 'left', 'right.png': 'right', '*.none': 'error'}
+
+
+@pytest.mark.parametrize('pattern', ['**', 'ws/**', 'ws/**/*', '*', 'ws/**/**/*.jpg', 'ws/*'])
+def test_what_a_glob_matches_on_several_ways_is_one_input(tmp_path, monkeypatch, pattern):
+    """A folder and what is in it, a bag and its files, and links that lead back up."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('ws/a/b/1.jpg', 'ws/a/2.jpg', 'ws/bag/metadata.yaml', 'ws/bag/0.mcap',
+                 'ws/.hidden/3.jpg'):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    Path('ws/a/up').symlink_to(tmp_path)
+    Path('ws/a/b/up').symlink_to(tmp_path / 'ws')
+    found = [str(one.found.path.resolve().relative_to(tmp_path))
+             for one in sources.find([pattern])]
+    bag = [] if pattern.endswith('jpg') else ['ws/bag']
+    assert sorted(found) == ['ws/a/2.jpg', 'ws/a/b/1.jpg', *bag]
 
 
 @pytest.mark.parametrize('kind', ['csv', 'semicolons', 'parquet'])

@@ -1,6 +1,7 @@
 """Files as telephones, editors and robots make them: turned, cut, damaged, of other clocks."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -213,6 +214,30 @@ def test_what_a_folder_holds_and_is_not_read_is_told(tmp_path):
     assert 'rosbags-convert' in found['c.bag'].problem
     assert 'ros2 bag reindex' in found['d.db3'].problem
     assert 'JPEG or PNG' in found['a.heic'].problem
+
+
+def test_links_that_lead_back_up_give_no_input_twice(tmp_path):
+    (tmp_path / 'b').mkdir()
+    for name in ('a.png', 'b/a.png'):
+        (tmp_path / name).touch()
+    for name in ('b/one', 'b/two', 'b/three'):
+        (tmp_path / name).symlink_to(tmp_path)
+    assert [str(one.path.relative_to(tmp_path)) for one in inputs.find([tmp_path])] == [
+        'a.png', 'b/a.png']
+
+
+def test_a_pipe_is_no_input(tmp_path):
+    """Reading it would never end."""
+    (tmp_path / 'bag').mkdir()
+    (tmp_path / 'bag' / 'metadata.yaml').touch()
+    os.mkfifo(tmp_path / 'bag' / '0.mcap')
+    for name in ('a.jpg', 'b.mcap', 'c.mp4', 'd.pipe'):
+        os.mkfifo(tmp_path / name)
+    found = list(inputs.find([tmp_path]))
+    assert [one.path.name for one in found] == ['a.jpg', 'b.mcap', 'bag', 'c.mp4']
+    found += inputs.find([tmp_path / 'd.pipe'])
+    assert {one.kind for one in found} == {Kind.UNUSABLE}
+    assert all('is a pipe' in one.problem for one in found)
 
 
 def test_a_damaged_exif_note_costs_nothing(tmp_path):

@@ -5,6 +5,7 @@ It never assesses anything and never changes an input.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -32,6 +33,7 @@ _UNREADABLE = {
     '.db3': 'one file of a rosbag2 without its metadata.yaml; name its folder, or make it a whole '
             'bag: ros2 bag reindex FOLDER -s sqlite3',
 }
+_MEANT = {*PICTURES, *VIDEOS, '.mcap', *_UNREADABLE}
 BAG_METADATA = 'metadata.yaml'
 RAW_IMAGE, COMPRESSED_IMAGE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CUE = 'stroke_side_msgs/msg/ExerciseCue'
@@ -111,27 +113,54 @@ def find(paths: Sequence[Path]) -> Iterator[Input]:
     for path in paths:
         if not path.exists():
             yield Input(path, Kind.UNUSABLE, 'no such file or folder')
-        elif path.is_dir() and not (path / BAG_METADATA).is_file():
-            found = [one for one in _walk(path) if one.kind is not Kind.UNUSABLE
-                     or one.path.suffix.lower() in _UNREADABLE]
+        elif _is_folder(path):
+            found = list(_walk(path))
             yield from found or [Input(path, Kind.UNUSABLE, 'holds no picture, video or bag')]
         else:
             yield _classify(path)
 
 
+def folders(top: Path) -> Iterator[Path]:
+    """`top` and the folders below it, hidden ones not; each once, whatever links lead to it."""
+    return (path for path in _below(top, Path.is_dir) if path.is_dir())
+
+
 def _walk(folder: Path) -> Iterator[Input]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith('.'):
-            continue
-        if path.is_dir() and not (path / BAG_METADATA).is_file():
-            yield from _walk(path)
-        else:
+    """What is meant to be assessed below the folder; what has another purpose is passed over."""
+    for path in _below(folder, _is_folder):
+        if (path.suffix.lower() in _MEANT or path.is_dir()) and not _is_folder(path):
             yield _classify(path)
+
+
+def _below(top: Path, is_entered: Callable[[Path], bool]) -> Iterator[Path]:
+    """`top` and everything below it in sorted order, nothing hidden."""
+    waiting, entered = [top], set()
+    while waiting:
+        path = waiting.pop()
+        if not is_entered(path):
+            yield path
+        # A link may lead back up, and two of them on ever more ways.
+        elif (real := os.path.realpath(path)) not in entered:
+            entered.add(real)
+            yield path
+            waiting += sorted((one for one in path.iterdir() if not one.name.startswith('.')),
+                              reverse=True)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not (path / BAG_METADATA).is_file()
 
 
 def _classify(path: Path) -> Input:
     suffix = path.suffix.lower()
-    if path.is_dir() or suffix == '.mcap':
+    if path.is_dir():
+        # Reading a pipe would never end.
+        pipe = next((one for one in path.iterdir() if _is_no_file(one)), None)
+        return Input(path, Kind.BAG) if pipe is None else \
+            Input(path, Kind.UNUSABLE, f'its {pipe.name} {_NO_FILE}')
+    if _is_no_file(path):
+        return Input(path, Kind.UNUSABLE, _NO_FILE)
+    if suffix == '.mcap':
         return Input(path, Kind.BAG)
     if suffix in PICTURES:
         return Input(path, Kind.PICTURE)
@@ -141,6 +170,13 @@ def _classify(path: Path) -> Input:
         return Input(path, Kind.UNUSABLE, _UNREADABLE[suffix])
     return Input(path, Kind.UNUSABLE, f'"{suffix or path.name}" is neither a picture, a video nor '
                  'a bag folder; convert it to JPEG, PNG, MP4 or rosbag2')
+
+
+def _is_no_file(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+_NO_FILE = 'is a pipe, a socket or a device; save what comes from it as a file'
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import os
 import re
 import shutil
 import tempfile
@@ -67,12 +68,45 @@ def _find(one: str) -> Iterator[Source]:
     if is_url(one):
         yield from _at_url(one)
     elif glob.has_magic(one) and not Path(one).exists():
-        matches = sorted(glob.glob(one, recursive=True))
+        matches = sorted(set(_matches(one)))
         if not matches:
             yield Source(Input(Path(one), Kind.UNUSABLE, 'matches no file'))
-        yield from map(Source, inputs.find([Path(match) for match in matches]))
+        yield from map(Source, _once(inputs.find(matches)))
     else:
         yield from map(Source, inputs.find([Path(one)]))
+
+
+def _matches(pattern: str) -> Iterator[Path]:
+    """As of glob.glob, which follows links in circles: here each folder is entered once.
+
+    What ends in ** means the folders, for their files come with them.
+    """
+    parts = pattern.split('/')
+    if '**' not in parts:
+        yield from map(Path, glob.glob(pattern))
+        return
+    at = parts.index('**')
+    below = '/'.join(parts[at + 1:])
+    for top in glob.glob('/'.join([*parts[:at], ''])) if at else ['']:
+        for folder in inputs.folders(Path(top)):
+            if below:
+                yield from _matches(os.path.join(glob.escape(str(folder)), below))
+            else:
+                yield folder
+
+
+def _once(found: Iterable[Input]) -> Iterator[Input]:
+    """None twice, and no file of a bag beside it: a glob may match a folder and what is in it."""
+    seen: set[str] = set()
+    bags: set[str] = set()
+    for one in found:
+        folder = os.path.realpath(one.path.parent)
+        place = os.path.join(folder, one.path.name)
+        if place not in seen and folder not in bags:
+            yield one
+        seen.add(place)
+        if os.path.isdir(place):
+            bags.add(place)
 
 
 def _of_manifest(path: Path) -> Iterator[Source]:
