@@ -499,6 +499,39 @@ def test_a_mask_put_on_and_taken_off_before_the_camera(patient):
                 if 'mouth_hidden' in answer.reasons]
 
 
+def forget_by_reset(pipeline):
+    """The patient is another one, and so is the clock."""
+    pipeline.reset()
+    return 5.0
+
+
+def forget_by_absence(pipeline):
+    """Nobody is there for so long that whoever comes is somebody else."""
+    blank = np.zeros((480, 640, 3), np.uint8)
+    for stamp in range(101, 108):
+        pipeline.assess(blank, float(stamp))
+    return 108.0
+
+
+@pytest.mark.parametrize('forget', [forget_by_reset, forget_by_absence])
+@pytest.mark.parametrize('what', ['eye_hidden', 'mouth_hidden'])
+def test_what_hid_one_patients_face_is_not_seen_on_the_next(astronaut, what, forget):
+    face = people.framed(people.find(StillFaceFinder(), astronaut), 80.0, 0.0)
+    hidden = masked(face.rgb) if what == 'mouth_hidden' else hidden_eye.covered(
+        face, 'gauze', Side.LEFT, rng=np.random.default_rng(1))
+    pipeline = Pipeline(SETTINGS, video=True)
+    before = [pipeline.assess(hidden, 100.0 + index / 15) for index in range(4)]
+    stamp = forget(pipeline)
+    # A frame that is refused anyway is not looked at: the verdict would be as it was.
+    dark = pipeline.assess((face.rgb * 0.25).astype(np.uint8), stamp)
+    after = [pipeline.assess(face.rgb, stamp + index / 15) for index in range(1, 5)]
+    pipeline.close()
+    assert all(what in one.side.reasons for one in before)
+    assert 'too_dark' in dark.side.reasons
+    assert [one.session for one in (before[-1], dark, after[-1])] == [1, 2, 2]
+    assert not [one for one in after if what in one.side.reasons]
+
+
 def test_one_frame_with_a_hand_before_the_mouth_empties_no_window(patient):
     person = patient.framed(640, 480, 90.0)
     rgb, _ = simulate_still(person, Palsy.of(Side.LEFT, 1.0, 'central'))

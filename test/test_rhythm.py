@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
-from stroke_side_monitor.pipeline.rhythm import EvenFrames
+from stroke_side_monitor.pipeline.rhythm import EvenFrames, PairedLooks
 
 SETTINGS = PipelineSettings(min_interocular_px=20.0)
 
@@ -54,6 +54,12 @@ def test_a_higher_rate_and_a_gap_take_effect_at_once():
     assert frames.due(10.2, 15.0), 'a rate that has risen must not wait for the old one'
     assert frames.due(50.0, 1.0)
     assert not frames.due(50.5, 1.0), 'a gap is not made up for'
+
+
+def test_the_classifier_looks_again_after_a_clock_that_went_back():
+    looks = PairedLooks()
+    assert [looks.due(stamp, 0.4) for stamp in (100.0, 100.1, 100.2)] == [True, True, False]
+    assert [looks.due(stamp, 0.4) for stamp in (5.0, 5.1, 5.2)] == [True, True, False]
 
 
 def watched(pipeline, picture, begin_s, seconds):

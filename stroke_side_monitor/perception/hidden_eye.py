@@ -53,11 +53,11 @@ class HiddenEye:
         Args:
             face_crop: uint8 (224, 224, 3), from crop.aligned_crop.
             sighting: at least one opinion on the face in it.
-            stamp_s: seconds, increasing until reset().
+            stamp_s: seconds; where they go back, it is looked at again at once.
         """
         if not sighting.same_face:
             self.reset()
-        if stamp_s - self._looked_s >= self.LOOK_EVERY_S:
+        if not 0.0 <= stamp_s - self._looked_s < self.LOOK_EVERY_S:
             self._looked_s = stamp_s
             self._recent.append(unevenness(face_crop))
         return median(self._recent) < BORDER

@@ -104,11 +104,11 @@ class HiddenMouth:
         Args:
             face_crop: uint8 (224, 224, 3), from crop.aligned_crop.
             sighting: at least one opinion on the face in it.
-            stamp_s: seconds, increasing until reset().
+            stamp_s: seconds; where they go back, it is looked at again at once.
         """
         if not sighting.same_face:
             self.reset()
-        if self._doubtful or stamp_s - self._looked_s >= self.LOOK_EVERY_S:
+        if self._doubtful or not 0.0 <= stamp_s - self._looked_s < self.LOOK_EVERY_S:
             self._looked_s = stamp_s
             self._take(self.score(window(face_crop, sighting.face)))
         return self._hidden

@@ -60,12 +60,12 @@ class Orientation:
         Args:
             rgb: uint8 (H, W, 3).
             sighting: at least one opinion on the face in it.
-            stamp_s: seconds, increasing until reset().
+            stamp_s: seconds; where they go back, it is looked at again at once.
         """
         # Both opinions at once: the trackers have just begun, or the pictures are unrelated.
         anew = len(sighting.opinions) > 1 or not sighting.same_face
         pause = self.LOOK_AGAIN_S if self._upside_down else self.LOOK_EVERY_S
-        if anew or stamp_s - self._looked_s >= pause:
+        if anew or not 0.0 <= stamp_s - self._looked_s < pause:
             self._looked_s = stamp_s
             self._upside_down = self.uprightness(rgb, sighting) <= 0.0
         return self._upside_down

@@ -218,8 +218,6 @@ class Pipeline:
     def reset(self, reason: str = RESET) -> None:
         """Forget the patient, and say why: a new one, or a clock that went back."""
         self._finder.reset()
-        self._orientation.reset()
-        self._hidden_mouth.reset()
         self._frames.reset()
         self._faceless_since_s = math.nan
         if self._pointed is not None:  # the clock may be another
@@ -253,6 +251,10 @@ class Pipeline:
 
     def _forget_person(self, reason: str) -> None:
         self._begin_session(reason)
+        # Not left to the next look: a frame that is refused anyway is not looked at.
+        self._orientation.reset()
+        self._hidden_mouth.reset()
+        self._hidden_eye.reset()
         self._looks.reset()
         self._opinions.forget()
         self._person.forget()

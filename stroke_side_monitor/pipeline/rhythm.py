@@ -82,10 +82,13 @@ class PairedLooks:
         self._second_next = False
 
     def due(self, stamp_s: float, every_s: float) -> bool:
+        """Whether to look at this frame, in pairs `every_s` seconds apart; at once where its stamp
+        goes back.
+        """
         if self._second_next:
             self._second_next = False
             return True
-        if stamp_s - self._pair_began_s < every_s - self._JITTER_S:
+        if 0.0 <= stamp_s - self._pair_began_s < every_s - self._JITTER_S:
             return False
         self._pair_began_s, self._second_next = stamp_s, True
         return True

@@ -69,5 +69,13 @@ def test_two_odd_looks_change_nothing_and_a_patch_is_told_with_the_third(bare, p
         *[False] * 7, True, True, True, True, False, False]
 
 
+def test_a_clock_that_went_back_stops_no_looking(bare, patched):
+    eye = HiddenEye()
+    stamps = [100.0, *(index / 4 for index in range(6))]
+    said = [eye.is_hidden(view, dataclasses.replace(sighting, same_face=True), stamp)
+            for stamp, (view, sighting) in zip(stamps, [patched] + [bare] * 6, strict=True)]
+    assert (said[0], said[-1]) == (True, False)
+
+
 def test_another_face_is_judged_by_its_first_picture(bare, patched):
     assert followed([bare, patched, bare], same_face=False) == [False, True, False]

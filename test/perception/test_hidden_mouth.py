@@ -126,6 +126,14 @@ def test_what_surely_hides_a_mouth_hides_it_with_the_second_look(bare):
     assert told([-3.0, 2.5, -2.5, 2.5, -2.5, -2.5], bare)[3:] == [True, False, False]
 
 
+def test_a_clock_that_went_back_stops_no_looking(mouth, bare, masked):
+    mouth.reset()
+    stamps = [100.0, *(index / 4 for index in range(4))]
+    said = [mouth.is_hidden(seen, dataclasses.replace(sighting, same_face=True), stamp)
+            for stamp, (seen, sighting) in zip(stamps, [bare] + [masked] * 4, strict=True)]
+    assert (said[0], said[-1]) == (False, True)
+
+
 def test_another_face_is_judged_by_its_first_picture(mouth, bare, masked):
     assert followed(mouth, [bare, masked, bare, masked], same_face=False) == [
         False, True, False, True]

@@ -1,5 +1,7 @@
 """A head upside down is told from one upright, however it is tilted; a mirror changes nothing."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -45,6 +47,16 @@ def test_a_head_upside_down_is_never_seen_upright(finder, orientation, upright, 
 def roll(sighting):
     across = sighting.face.points[263] - sighting.face.points[33]
     return np.degrees(np.arctan2(across[1], across[0]))
+
+
+def test_a_clock_that_went_back_stops_no_looking(finder, upright):
+    own = Orientation()
+    one = (finder.look(picture, 0.0) for picture in (upright, turned(upright, 180)))
+    # One opinion on the same face: it is looked at only now and then.
+    seen, over = (replace(sighting, same_face=True, through_mirror=None)
+                  for sighting in one)
+    assert not own.is_upside_down(upright, seen, 100.0)
+    assert own.is_upside_down(turned(upright, 180), over, 5.0)
 
 
 def test_a_mirror_changes_nothing(finder, orientation, upright):
