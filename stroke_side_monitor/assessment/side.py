@@ -204,7 +204,8 @@ def evidence_strength(evidence: Evidence, rule: SideRule) -> float:
 
 def _lids_against_mouth(evidence: Evidence, rule: SideRule) -> bool:
     """Whether the lids point away from where the mouth points. False while either is NaN."""
-    return evidence.lids * evidence.mouth < 0.0 and abs(evidence.mouth) >= rule.lids_yield
+    towards = math.copysign(evidence.mouth, _mouth_strength(evidence, rule))
+    return evidence.lids * towards < 0.0 and abs(evidence.mouth) >= rule.lids_yield
 
 
 def _mouth_strength(evidence: Evidence, rule: SideRule) -> float:
@@ -237,14 +238,16 @@ def _towards(score: float) -> Side:
 
 def _conflict(evidence: Evidence, rule: SideRule, agreement: ClassifierAgreement) -> str:
     """Why the evidence contradicts itself; empty when it does not."""
-    if abs(evidence.mouth) >= rule.conflict_below:
+    # What the mouth comes to may point away from M, by what moves unasked. It is what names.
+    mouth = _mouth_strength(evidence, rule)
+    if abs(evidence.mouth) >= rule.conflict_below and evidence.mouth * mouth >= 0.0:
         return ''
     if (abs(evidence_strength(evidence, rule)) < rule.mouth_on
             and abs(evidence.lids) >= rule.eye_on and _lids_against_mouth(evidence, rule)):
         return 'lids_conflict'
     moved = abs(evidence.movement) >= rule.movement_on  # False while it is NaN
-    if (moved and abs(_mouth_strength(evidence, rule)) >= rule.mouth_on
-            and _towards(evidence.movement) is not _towards(evidence.mouth)):
+    if (moved and abs(mouth) >= rule.mouth_on
+            and _towards(evidence.movement) is not _towards(mouth)):
         return 'movement_conflict'
     return 'classifier_conflict' if agreement is ClassifierAgreement.CONFLICTS else ''
 

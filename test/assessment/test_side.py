@@ -137,6 +137,23 @@ def test_movement_against_two_witnesses_is_unknown():
     assert decide(replace(against, classifier=0.9), RULE).side is Side.RIGHT
 
 
+@pytest.mark.parametrize('mouth', [0.5, 3.1])
+def test_movement_is_compared_with_what_names_the_side(mouth):
+    """A mouth that leans to the left a little, and moves less on the right in talk."""
+    talking = Evidence(mouth, 0.0, unasked=-1.0 if mouth < 1.0 else -2.0)
+    assert decide(talking, RULE).side is Side.RIGHT
+    agreeing = decide(replace(talking, movement=-0.5), RULE)
+    assert (agreeing.side, agreeing.reasons) == (Side.RIGHT, ())
+    against = decide(replace(talking, movement=0.5), RULE)
+    assert (against.side, against.reasons) == (Side.UNKNOWN, ('movement_conflict',))
+
+
+def test_lids_are_compared_with_what_the_mouth_comes_to():
+    talking = Evidence(0.6, -RULE.eye_on, unasked=-0.7)
+    assert decide(talking, RULE).side is Side.RIGHT
+    assert decide(replace(talking, eye=RULE.eye_on), RULE).reasons == ('lids_conflict',)
+
+
 def test_a_mouth_that_moves_evenly_unasked_needs_more_and_one_that_does_not_less():
     evidence = Evidence(2.4, 0.0)
     said = [decide(replace(evidence, unasked=unasked), RULE).side
