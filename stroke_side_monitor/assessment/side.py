@@ -171,7 +171,8 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
     strength = evidence_strength(evidence, rule)
     named = _towards(strength)
     threshold = rule.mouth_off if previous is named else rule.mouth_on
-    side = named if abs(strength) >= threshold else Side.NONE
+    # Nothing at all points to neither side, also where a side is held down to 0.
+    side = named if strength and abs(strength) >= threshold else Side.NONE
     agreement = _agreement(evidence.classifier, side)
     conflict = _conflict(evidence, rule, agreement)
     if conflict:

@@ -234,14 +234,21 @@ def test_seen_from_below_none_is_less_sure_and_nothing_is_named_otherwise(mouth)
 def test_a_mirror_swaps_the_side_and_nothing_else(evidence, previous):
     direct = decide(evidence, RULE, previous)
     mirrored = decide(negated(evidence), RULE, previous.mirrored)
-    if evidence_strength(evidence, RULE) != 0.0:
-        assert mirrored.side is direct.side.mirrored
+    assert mirrored.side is direct.side.mirrored
     same = {'p_left': mirrored.p_right, 'p_right': mirrored.p_left, 'p_none': mirrored.p_none,
             'confidence': mirrored.confidence}
     for name, value in same.items():
         known = getattr(direct, name)
         assert (math.isnan(known) and math.isnan(value)) or known == value
     assert (mirrored.agreement, mirrored.reasons) == (direct.agreement, direct.reasons)
+
+
+@pytest.mark.parametrize('previous', [Side.LEFT, Side.RIGHT])
+def test_evidence_of_nothing_holds_no_side_however_low_the_release(previous):
+    rule = replace(RULE, mouth_off=0.0)
+    for nothing in (0.0, -0.0):
+        assert decide(Evidence(nothing, 0.0), rule, previous).side is Side.NONE
+    assert decide(Evidence(0.01, 0.0), rule, Side.LEFT).side is Side.LEFT
 
 
 def test_unknown_carries_no_probability():
