@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from statistics import median
 
 from stroke_side_monitor.assessment.terms import ClassifierAgreement, Side
@@ -176,7 +176,8 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
     agreement = _agreement(evidence.classifier, side)
     conflict = _conflict(evidence, rule, agreement)
     if conflict:
-        return unknown_side((conflict,), evidence)
+        # What the classifier says beside the landmarks stands, though their side is not named.
+        return replace(unknown_side((conflict,), evidence), agreement=agreement)
     if side is Side.NONE and evidence.beside_hidden_eye:
         return unknown_side(('eye_hidden',), evidence)
     left, none, right = side_probabilities(strength, rule, evidence.pitch_deg)

@@ -97,6 +97,7 @@ def test_movement_against_rest_is_unknown_unless_rest_is_clear():
 def test_the_classifier_against_weak_landmarks_is_unknown():
     conflicting = decide(Evidence(2.5, 0.0, classifier=-1.5), RULE)
     assert (conflicting.side, conflicting.reasons) == (Side.UNKNOWN, ('classifier_conflict',))
+    assert conflicting.agreement is ClassifierAgreement.CONFLICTS
     clear = decide(Evidence(RULE.conflict_below, 0.0, classifier=-1.5), RULE)
     assert (clear.side, clear.agreement) == (Side.LEFT, ClassifierAgreement.CONFLICTS)
 
