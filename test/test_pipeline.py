@@ -13,10 +13,10 @@ from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, Side
 from stroke_side_monitor.perception.face_mesh import RegionMesh
-from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.face_tracker import NOTHING, StillFaceFinder
 from stroke_side_monitor.perception.patient_choice import POLICIES
 from stroke_side_monitor.perception.tflite import ModelError
-from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
+from stroke_side_monitor.pipeline import CLOCK_WENT_BACK, Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.face import HeadMotion
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait, read_picture
@@ -314,6 +314,53 @@ def test_reset_forgets_the_patient(patient):
     pipeline.close()
     assert again.side.reasons == ('warming_up',)
     assert again.personal.enrolment is None
+
+
+@pytest.fixture
+def pointing(monkeypatch):
+    """Says, for a frame with that stamp, whether a region given before tells who is the patient."""
+    pipeline = Pipeline(SETTINGS, video=True)
+    wishes = []
+    monkeypatch.setattr(pipeline._finder, 'look', lambda rgb, stamp_s, wish: (
+        wishes.append(wish), NOTHING)[1])
+
+    def holds(stamp_s):
+        pipeline.assess(np.zeros((48, 64, 3), np.uint8), stamp_s)
+        return wishes[-1].region is not None
+    yield pipeline, holds
+    pipeline.close()
+
+
+def test_a_region_that_has_expired_stays_so_whatever_the_clock_does(pointing):
+    pipeline, holds = pointing
+    pipeline.point_at((0, 0, 10, 10))
+    assert [holds(stamp) for stamp in (10.0, 12.0, 12.1, 600.0)] == [True, True, False, False]
+    assert not holds(11.0)
+    pipeline.reset(CLOCK_WENT_BACK)
+    assert not holds(5.0)
+
+
+def test_a_region_outlives_a_clock_that_went_back_but_not_its_patient(pointing):
+    pipeline, holds = pointing
+    pipeline.point_at((0, 0, 10, 10))
+    assert holds(100.0)
+    pipeline.reset(CLOCK_WENT_BACK)
+    assert [holds(stamp) for stamp in (5.0, 7.0, 7.1)] == [True, True, False]
+    pipeline.point_at((0, 0, 10, 10))
+    assert holds(8.0)
+    pipeline.reset()
+    assert not holds(8.1)
+
+
+def test_a_region_says_who_is_meant_in_the_next_picture(astronaut):
+    face = astronaut[:300, 60:390]
+    both = np.hstack([face, face])
+    pipeline = Pipeline(SETTINGS, video=False)
+    pipeline.point_at((330, 0, 330, 300))
+    said = [pipeline.assess(both, 0.0).side.reasons for _ in range(2)]
+    pipeline.close()
+    assert 'several_faces' not in said[0]
+    assert 'several_faces' in said[1]
 
 
 def test_every_frame_reports_what_it_cost(stills, astronaut):

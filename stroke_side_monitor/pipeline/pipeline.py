@@ -124,10 +124,10 @@ class Pipeline:
             stamp_s: the frame's own stamp in seconds. On video it must not go
                 back; call reset() when the clock does.
         """
+        wish = self._wish(rgb.shape[1], rgb.shape[0], stamp_s)
         if not self._video:
             self.reset()
         timings: dict[str, float] = {}
-        wish = self._wish(rgb.shape[1], rgb.shape[0], stamp_s)
         rgb = door.put_right(rgb, self.settings)
 
         with _Stopwatch(self._clock, timings, 'mesh'):
@@ -177,6 +177,8 @@ class Pipeline:
     def point_at(self, region: door.Box | None) -> None:
         """The patient's head is there, says somebody who knows; for REGION_LASTS_S of frames.
 
+        Of unrelated pictures it is said of the next one. A reset for another patient takes it back.
+
         Args:
             region: left, top, width, height in the picture as received, pixels; None: nobody
                 says so any more.
@@ -185,12 +187,15 @@ class Pipeline:
 
     def _wish(self, width: int, height: int, stamp_s: float) -> Wish:
         """Who is the patient, for a picture of that size as received."""
-        region, since_s = self._pointed or ((0, 0, 0, 0), -math.inf)
+        if self._pointed is None:
+            return Wish(self.settings.patient)
+        region, since_s = self._pointed
         if math.isnan(since_s):  # the frames' clock begins to count
             since_s = stamp_s
-            self._pointed = (region, since_s)
         if not 0.0 <= stamp_s - since_s <= REGION_LASTS_S:
+            self._pointed = None  # for good, whatever the clock does
             return Wish(self.settings.patient)
+        self._pointed = (region, since_s)
         return Wish(self.settings.patient, door.as_looked_at(region, width, height, self.settings))
 
     def cue(self, exercise: str, start: bool, stamp_s: float, hold_s: float = 0.0
@@ -220,7 +225,9 @@ class Pipeline:
         self._finder.reset()
         self._frames.reset()
         self._faceless_since_s = math.nan
-        if self._pointed is not None:  # the clock may be another
+        if reason == RESET:
+            self._pointed = None  # it was of the patient before
+        elif self._pointed is not None:  # the clock may be another
             self._pointed = (self._pointed[0], math.nan)
         self._forget_person(reason)
 
