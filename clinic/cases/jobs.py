@@ -22,13 +22,14 @@ from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.cases.models import Case
+from clinic.cases.models import Case, remove
 from clinic.cases.pictures import UploadError
 
 log = logging.getLogger(__name__)
 _LONGEST_S = 1800
 _MEMORY_BYTES = 12 << 30  # of address space; MediaPipe alone maps 3 GB
 _SWEEP_EVERY_S = 300.0
+_LOOK_EVERY_S = 1.0
 
 
 def folder(case: Case) -> Path:
@@ -64,7 +65,7 @@ def start(case: Case, files: Iterable[tuple[str, UploadedFile]]) -> None:
             [sys.executable, '-m', 'clinic.manage', 'work', str(case.id)],
             cwd=settings.ROOT.parent, stdin=subprocess.DEVNULL, preexec_fn=_limit)
     except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
+        remove(place)
         case.delete()
         raise
     threading.Thread(target=_follow, args=(process, case.pk), daemon=True).start()
@@ -78,27 +79,33 @@ def _limit() -> None:
 
 def _follow(process: subprocess.Popen[bytes], case_id: object) -> None:
     """Wait for the process, and say so where it ended without a word."""
-    try:
-        code = process.wait(_LONGEST_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
+    code = _end(process, case_id)
     if code:
         log.error('work on case %s ended with status %s', case_id, code)
         fail(case_id, _('This file could not be read: its reader broke. It may be damaged.'))
     close_old_connections()
-    shutil.rmtree(Path(settings.WORK) / str(case_id), ignore_errors=True)
+    remove(Path(settings.WORK) / str(case_id))
+
+
+def _end(process: subprocess.Popen[bytes], case_id: object) -> int:
+    """The status it ends with; it is killed when it takes too long or its case is deleted."""
+    latest = time.monotonic() + _LONGEST_S
+    while True:
+        try:
+            return process.wait(_LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > latest or not Case.objects.filter(pk=case_id).exists():
+                log.warning('case %s takes too long or was deleted: its work is ended', case_id)
+                process.kill()
+                return process.wait()
 
 
 def fail(case_id: object, line: str) -> None:
-    """Tell why, in one line, and keep nothing."""
-    case = Case.objects.filter(pk=case_id).exclude(state=Case.State.DONE).first()
-    if case is None:
-        return
-    if case.folder.exists():
-        shutil.rmtree(case.folder)
-    Case.objects.filter(pk=case_id).update(
-        state=Case.State.FAILED, problem=line[:300], kept=False, result={})
+    """Tell why, in one line, and keep nothing; of a deleted case too."""
+    under_way = Case.objects.filter(pk=case_id, state__in=Case.UNDER_WAY)
+    if (under_way.update(state=Case.State.FAILED, problem=line[:300], kept=False, result={})
+            or not Case.objects.filter(pk=case_id).exists()):
+        remove(Path(settings.CASES) / str(case_id))
 
 
 def sweep_for_ever() -> None:

@@ -6,6 +6,7 @@ public address; `signals` removes the folder with the case.
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,10 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+
+class CaseGone(Exception):
+    """A case was deleted, or given up, while it was being assessed."""
 
 
 class Case(models.Model):
@@ -39,6 +44,8 @@ class Case(models.Model):
         RUNNING = 'running', _('Being assessed')
         DONE = 'done', _('Assessed')
         FAILED = 'failed', _('Could not be assessed')
+
+    UNDER_WAY = (State.WAITING, State.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name='cases')
@@ -71,9 +78,29 @@ class Case(models.Model):
         return Path(settings.CASES) / str(self.id)
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep one file with the case."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        """Keep one file with the case.
+
+        Raises:
+            CaseGone: it was deleted; its folder is not made again.
+        """
+        if not self.folder.is_dir():
+            if not type(self).objects.filter(pk=self.pk).exists():
+                raise CaseGone(str(self))
+            self.folder.mkdir(mode=0o700, exist_ok=True)
         (self.folder / name).write_bytes(data)
+
+    def store(self, **fields: Any) -> None:
+        """Set fields while the case is being assessed; unlike `save` it brings nothing back.
+
+        Raises:
+            CaseGone: it was deleted or given up meanwhile; nothing of it is left.
+        """
+        under_way = type(self).objects.filter(pk=self.pk, state__in=self.UNDER_WAY)
+        if not under_way.update(**fields):
+            remove(self.folder)  # what was written since the deletion
+            raise CaseGone(str(self))
+        for name, value in fields.items():
+            setattr(self, name, value)
 
     def read(self, name: str) -> bytes | None:
         """One kept file, or None."""
@@ -178,6 +205,16 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f'{self.at:%Y-%m-%d %H:%M:%S} {self.user} {self.act} {self.about}'
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, if there: out of the way first, as a process may be writing into it."""
+    gone = folder.with_name(f'{folder.name}.{uuid.uuid4().hex}.deleted')
+    try:
+        folder.rename(gone)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(gone)
 
 
 def note(user: Any, act: str, about: object = '') -> None:

@@ -56,6 +56,7 @@ def assess(case: Case, folder: Path) -> None:
 
     Raises:
         UploadError: the files cannot be used.
+        CaseGone: the case was deleted meanwhile.
     """
     try:
         found = read_files(_contents(folder))
@@ -74,8 +75,7 @@ def assess(case: Case, folder: Path) -> None:
         'prepared': [number for number, one in enumerate(prepared) if one],
         'presets': _presets(series) if case.kept else [], 'series': len(found)}
     _judge(case, {number: one for number, one in enumerate(prepared) if one and judged[number]})
-    case.state, case.progress = Case.State.DONE, 100
-    case.save()
+    case.store(result=case.result, given_by=case.given_by, state=Case.State.DONE, progress=100)
 
 
 def _read_slice(case: Case, number: int, one: Slice, count: int) -> PreparedSlice | None:
@@ -85,7 +85,7 @@ def _read_slice(case: Case, number: int, one: Slice, count: int) -> PreparedSlic
             case.write(f'slice-{number}-{name}.jpg', jpeg(picture))
         if prepared:
             case.write(f'slice-{number}-{PREPARED}.jpg', jpeg(prepared.picture))
-    Case.objects.filter(pk=case.pk).update(progress=min(70, 70 * number // count))
+    case.store(progress=min(70, 70 * number // count))
     return prepared
 
 
@@ -99,7 +99,7 @@ def _judge(case: Case, slices: dict[int, PreparedSlice]) -> None:
         looks = []
         for done, one in enumerate(slices.values()):
             looks.append(model.look(one.picture, one.inside))
-            Case.objects.filter(pk=case.pk).update(progress=70 + 29 * done // len(slices))
+            case.store(progress=70 + 29 * done // len(slices))
     except ScanModelError as error:
         raise UploadError(_('The scan model in use cannot be loaded: %(why)s') % {
             'why': error}) from error

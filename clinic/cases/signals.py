@@ -5,7 +5,6 @@ It decides nothing.
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from axes.signals import user_locked_out
@@ -13,13 +12,12 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from clinic.cases.models import Case, note
+from clinic.cases.models import Case, note, remove
 
 
 @receiver(post_delete, sender=Case)
 def _remove_pictures(instance: Case, **_: Any) -> None:
-    if instance.folder.exists():
-        shutil.rmtree(instance.folder)
+    remove(instance.folder)
 
 
 @receiver(user_logged_in)

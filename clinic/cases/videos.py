@@ -62,6 +62,7 @@ def assess(case: Case, folder: Path) -> None:
 
     Raises:
         UploadError: the video cannot be used.
+        CaseGone: the case was deleted meanwhile.
     """
     asked = case.result
     path = folder / 'video'
@@ -91,9 +92,8 @@ def assess(case: Case, folder: Path) -> None:
             case.write(name, (recorder.folder / name).read_bytes())
         if watch.best is not None:
             case.write('annotated.jpg', jpeg(overlay.draw(*watch.best)))
-    case.result, case.given_by = _figures(session), faces.model_notes(pipeline)
-    case.state, case.progress = Case.State.DONE, 100
-    case.save()
+    case.store(result=_figures(session), given_by=faces.model_notes(pipeline),
+               state=Case.State.DONE, progress=100)
 
 
 class _Watch:
@@ -127,8 +127,7 @@ class _Watch:
         if self._tells_more(assessment):
             self.best = (rgb, assessment)
         if self._seen % 15 == 0:
-            Case.objects.filter(pk=self._case.pk).update(
-                progress=min(99, 100 * self._seen // self._frames))
+            self._case.store(progress=min(99, 100 * self._seen // self._frames))
 
     def finish(self) -> None:
         """Exercises open to the end count."""

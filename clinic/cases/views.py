@@ -301,18 +301,21 @@ def queue(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, opinion_id: int) -> HttpResponse:
     """An expert's word: the label, or that the case is not to be used."""
-    opinion = get_object_or_404(Opinion, pk=opinion_id, state=Opinion.State.WAITING)
+    waiting = Opinion.objects.filter(pk=opinion_id, state=Opinion.State.WAITING)
+    opinion = get_object_or_404(waiting.select_related('case'))
     label = request.POST.get('label', '')
     if label in dict(words.labels(opinion.case.kind)):
-        opinion.state, opinion.confirmed = Opinion.State.CONFIRMED, label
+        state, confirmed = Opinion.State.CONFIRMED, label
     elif label == 'reject':
-        opinion.state = Opinion.State.REJECTED
+        state, confirmed = Opinion.State.REJECTED, ''
     else:
         messages.error(request, _('Choose one of the answers.'))
         return redirect('queue')
-    opinion.expert, opinion.confirmed_at = request.user, timezone.now()
-    opinion.save()
-    note(request.user, f'opinion {opinion.state}', opinion.case)
+    # Not `save`: the case may be deleted, or judged by another expert, meanwhile.
+    if not waiting.update(state=state, confirmed=confirmed, expert=request.user,
+                          confirmed_at=timezone.now()):
+        raise Http404
+    note(request.user, f'opinion {state}', opinion.case)
     return redirect('queue')
 
 

@@ -5,15 +5,17 @@ It ends with 0 whether or not the input was usable; anything else means that it 
 
 from __future__ import annotations
 
-import shutil
+import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import translation
 
 from clinic.cases import jobs, scans, videos
-from clinic.cases.models import Case
+from clinic.cases.models import Case, CaseGone, remove
 from clinic.cases.pictures import UploadError
+
+log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -27,14 +29,24 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do the work."""
-        case = Case.objects.get(id=options['case_id'], state=Case.State.WAITING)
-        case.state = Case.State.RUNNING
-        case.save(update_fields=['state'])
-        translation.activate(case.result.get('language', 'en'))
+        case = Case(id=options['case_id'])
         try:
-            assess = scans.assess if case.kind == Case.Kind.SCAN else videos.assess
-            assess(case, jobs.folder(case))
-        except UploadError as error:
-            jobs.fail(case.pk, str(error))
+            case = Case.objects.get(id=case.id)
+            _assess(case)
+        except (Case.DoesNotExist, CaseGone):
+            log.warning('case %s was deleted while it was being assessed', case.id)
         finally:
-            shutil.rmtree(jobs.folder(case), ignore_errors=True)
+            remove(jobs.folder(case))
+
+
+def _assess(case: Case) -> None:
+    case.store(state=Case.State.RUNNING)
+    translation.activate(case.result.get('language', 'en'))
+    try:
+        assess = scans.assess if case.kind == Case.Kind.SCAN else videos.assess
+        assess(case, jobs.folder(case))
+    except UploadError as error:
+        jobs.fail(case.pk, str(error))
+    except Exception:
+        case.store(progress=0)  # what it needed may have been deleted under its hands
+        raise

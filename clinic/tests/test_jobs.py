@@ -1,0 +1,112 @@
+"""Work that is disturbed leaves nothing behind: its case deleted meanwhile, the server killed."""
+
+import subprocess
+import time
+import uuid
+
+import cv2
+import numpy as np
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from clinic.cases import jobs, scans, videos, words
+from clinic.cases.models import Case, CaseGone, Opinion
+from clinic.tests.conftest import png
+
+GREY = np.full((64, 64, 3), 90, np.uint8)
+
+
+def film(path, picture=GREY, frames=5):
+    """A video of one picture, MJPG in AVI."""
+    out = cv2.VideoWriter(f'{path}.avi', cv2.VideoWriter_fourcc(*'MJPG'), 15, picture.shape[1::-1])
+    for _ in range(frames):
+        out.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    out.release()
+    path.with_name(f'{path.name}.avi').rename(path)
+
+
+@pytest.fixture
+def begun(people):
+    """A function (kind) → a kept case whose input waits, as `jobs.start` leaves it."""
+    def begin(kind, **more):
+        case = Case.objects.create(owner=people['clinician'], kind=kind, kept=True, **more)
+        jobs.folder(case).mkdir()
+        if kind == 'scan':
+            (jobs.folder(case) / '00000.png').write_bytes(png(GREY))
+        else:
+            film(jobs.folder(case) / 'video')
+        return case
+    yield begin
+    for case in Case.objects.all():
+        case.delete()
+    for place in settings.WORK.iterdir():
+        jobs.remove(place)
+
+
+# Deleted is deleted
+
+
+@pytest.mark.parametrize(('kind', 'assess'), [('scan', scans.assess), ('video', videos.assess)])
+def test_a_case_deleted_before_its_first_picture_does_not_come_back(
+        begun, tmp_path, kind, assess):
+    case = begun(kind)
+    held = jobs.folder(case).rename(tmp_path / 'held')
+    Case.objects.filter(pk=case.pk).delete()
+    with pytest.raises(CaseGone):
+        assess(case, held)
+    assert not Case.objects.exists()
+    assert not case.folder.exists()
+
+
+def test_a_case_deleted_between_two_pictures_does_not_come_back(begun, browse, monkeypatch):
+    case, judge = begun('scan'), scans._judge
+
+    def deleted_meanwhile(*given):
+        assert any(case.folder.iterdir())
+        browse('clinician').post(f'/cases/{case.id}/delete/')
+        case.folder.mkdir()  # as a picture written at that moment does
+        judge(*given)
+    monkeypatch.setattr(scans, '_judge', deleted_meanwhile)
+    call_command('work', str(case.id))
+    assert not Case.objects.exists()
+    assert not case.folder.exists()
+    assert not jobs.folder(case).exists()
+
+
+def test_work_on_a_case_deleted_before_it_began_ends_without_a_word(begun):
+    case = begun('scan')
+    Case.objects.filter(pk=case.pk).delete()
+    call_command('work', str(case.id))
+    assert not case.folder.exists()
+    assert not jobs.folder(case).exists()
+
+
+def test_deleting_a_case_ends_its_work(db):
+    process, began = subprocess.Popen(['sleep', '60']), time.monotonic()
+    jobs._follow(process, uuid.uuid4())
+    assert process.returncode == -9
+    assert time.monotonic() - began < 30
+
+
+def test_a_case_that_fails_after_it_was_deleted_leaves_no_picture(begun):
+    case = begun('scan')
+    case.write('slice-0-as-is.jpg', b'x')
+    Case.objects.filter(pk=case.pk).delete()
+    case.folder.mkdir(exist_ok=True)
+    jobs.fail(case.pk, 'too late')
+    assert not case.folder.exists()
+
+
+def test_an_experts_word_on_a_case_deleted_meanwhile_brings_nothing_back(
+        begun, browse, people, monkeypatch):
+    case = begun('scan', state='done')
+    opinion, labels = case.opinions.create(by=people['clinician'], label='stroke'), words.labels
+
+    def deleted_meanwhile(kind):
+        case.delete()
+        return labels(kind)
+    monkeypatch.setattr(words, 'labels', deleted_meanwhile)
+    answer = browse('expert').post(f'/queue/{opinion.pk}/', {'label': 'stroke'})
+    assert answer.status_code == 404
+    assert not Opinion.objects.exists()
