@@ -1,6 +1,7 @@
 """Long work, each piece in a process of its own: what breaks a reader breaks that process only.
 
-The input lies in `WORK/<id>` and is gone when the process ends, however it ends.
+The input lies in `WORK/<id>` and is gone when the process ends, however it ends. Where the server
+itself was killed, `sweep` of the next one removes what it left.
 """
 
 from __future__ import annotations
@@ -12,21 +13,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import close_old_connections
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from clinic.cases.models import Case, remove
+from clinic.cases.models import REMOVED, Case, remove
 from clinic.cases.pictures import UploadError
 
 log = logging.getLogger(__name__)
 _LONGEST_S = 1800
+_LOST_S = _LONGEST_S + 60  # whoever followed the work has ended it by then
 _MEMORY_BYTES = 12 << 30  # of address space; MediaPipe alone maps 3 GB
 _SWEEP_EVERY_S = 300.0
 _LOOK_EVERY_S = 1.0
@@ -108,11 +110,47 @@ def fail(case_id: object, line: str) -> None:
         remove(Path(settings.CASES) / str(case_id))
 
 
+def sweep() -> None:
+    """Remove what nobody agreed to keep, and what a killed server left."""
+    Case.sweep()
+    lost = Case.objects.filter(state__in=Case.UNDER_WAY,
+                               made__lt=timezone.now() - timedelta(seconds=_LOST_S))
+    for case in lost:
+        log.error('case %s was lost by the server that assessed it', case.pk)
+        with translation.override(case.result.get('language', 'en')):
+            fail(case.pk, _('The server stopped while this was being assessed. Send it again.'))
+    for place in _left():
+        log.warning('%s is left over from a check; it is removed', place)
+        try:
+            remove(place)
+        except OSError:
+            log.exception('%s cannot be removed', place)
+
+
+def _left() -> Iterator[Path]:
+    """Input that no case under way needs, uploads older than any, what was half removed."""
+    # Looked up before the cases: a case is there before its input.
+    places = list(Path(settings.WORK).iterdir())
+    needed = {str(case_id) for case_id in Case.objects.filter(
+        state__in=Case.UNDER_WAY).values_list('pk', flat=True)}
+    for place in places:
+        if place.name not in needed if place.is_dir() else _is_old(place):
+            yield place
+    yield from Path(settings.CASES).glob(f'*{REMOVED}')
+
+
+def _is_old(place: Path) -> bool:
+    try:
+        return time.time() - place.stat().st_mtime > _LOST_S
+    except FileNotFoundError:
+        return False  # the request that it belonged to has just ended
+
+
 def sweep_for_ever() -> None:
-    """Keep the promise that unkept figures go within the hour, also when nobody comes."""
-    def sweep() -> None:
+    """Sweep at once and every few minutes, also when nobody comes."""
+    def go_on() -> None:
         while True:
-            Case.sweep()
+            sweep()
             close_old_connections()
             time.sleep(_SWEEP_EVERY_S)
-    threading.Thread(target=sweep, daemon=True, name='sweep').start()
+    threading.Thread(target=go_on, daemon=True, name='sweep').start()

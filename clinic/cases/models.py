@@ -6,6 +6,7 @@ public address; `signals` removes the folder with the case.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import uuid
 from datetime import timedelta
@@ -16,6 +17,9 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+log = logging.getLogger(__name__)
+REMOVED = '.deleted'  # ends the name of what is being removed
 
 
 class CaseGone(Exception):
@@ -112,7 +116,11 @@ class Case(models.Model):
         """Remove the figures of checks that nobody agreed to keep."""
         past = timezone.now() - timedelta(minutes=settings.UNKEPT_MINUTES)
         for case in cls.objects.filter(kept=False, made__lt=past):
-            case.delete()
+            try:
+                with transaction.atomic():
+                    case.delete()
+            except OSError:
+                log.exception('case %s cannot be removed', case.pk)
 
 
 class Opinion(models.Model):
@@ -207,14 +215,17 @@ class AuditEntry(models.Model):
         return f'{self.at:%Y-%m-%d %H:%M:%S} {self.user} {self.act} {self.about}'
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, if there: out of the way first, as a process may be writing into it."""
-    gone = folder.with_name(f'{folder.name}.{uuid.uuid4().hex}.deleted')
+def remove(place: Path) -> None:
+    """Remove a folder or file, if there: out of the way first, as somebody may be writing to it."""
+    gone = place.with_name(uuid.uuid4().hex + REMOVED)
     try:
-        folder.rename(gone)
+        place.rename(gone)
+        if gone.is_file():
+            gone.unlink()
+        else:
+            shutil.rmtree(gone)
     except FileNotFoundError:
-        return
-    shutil.rmtree(gone)
+        return  # somebody else removes it
 
 
 def note(user: Any, act: str, about: object = '') -> None:

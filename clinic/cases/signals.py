@@ -1,4 +1,4 @@
-"""What must happen whoever causes it: traces of logins, and no picture left of a deleted case.
+"""What must happen whoever causes it: traces of logins, and no file left of a deleted case.
 
 It decides nothing.
 """
@@ -12,12 +12,14 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
+from clinic.cases import jobs
 from clinic.cases.models import Case, note, remove
 
 
 @receiver(post_delete, sender=Case)
-def _remove_pictures(instance: Case, **_: Any) -> None:
+def _remove_files(instance: Case, **_: Any) -> None:
     remove(instance.folder)
+    remove(jobs.folder(instance))
 
 
 @receiver(user_logged_in)

@@ -1,14 +1,17 @@
 """Work that is disturbed leaves nothing behind: its case deleted meanwhile, the server killed."""
 
+import os
 import subprocess
 import time
 import uuid
+from datetime import timedelta
 
 import cv2
 import numpy as np
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.utils import timezone
 
 from clinic.cases import jobs, scans, videos, words
 from clinic.cases.models import Case, CaseGone, Opinion
@@ -110,3 +113,68 @@ def test_an_experts_word_on_a_case_deleted_meanwhile_brings_nothing_back(
     answer = browse('expert').post(f'/queue/{opinion.pk}/', {'label': 'stroke'})
     assert answer.status_code == 404
     assert not Opinion.objects.exists()
+
+
+# The server dies in the middle
+
+
+@pytest.mark.parametrize('state', ['waiting', 'running'])
+def test_a_case_whose_server_died_fails_with_a_reason_and_leaves_no_input(begun, browse, state):
+    lost = begun('scan', state=state, made=timezone.now() - timedelta(hours=1))
+    lost.write('slice-0-as-is.jpg', b'x')
+    jobs.sweep()
+    page = browse('clinician').get(f'/cases/{lost.id}/').content.decode()
+    assert 'The server stopped while this was being assessed. Send it again.' in page
+    assert not lost.folder.exists()
+    assert not jobs.folder(lost).exists()
+
+
+def test_work_that_goes_on_is_left_alone(begun):
+    case = begun('scan', state='running')
+    upload = settings.WORK / 'tmp1.upload.png'
+    upload.write_bytes(b'being sent')
+    jobs.sweep()
+    assert Case.objects.get().state == 'running'
+    assert {place.name for place in settings.WORK.iterdir()} == {str(case.id), upload.name}
+
+
+def test_input_that_nobody_reads_any_more_is_removed(begun):
+    done = begun('scan', state='done')
+    (settings.WORK / str(uuid.uuid4())).mkdir()
+    (settings.CASES / f'{uuid.uuid4()}.0123.deleted').mkdir()
+    half = settings.WORK / 'tmp2.upload.png'
+    half.write_bytes(b'sent by halves')
+    os.utime(half, (time.time() - 7200,) * 2)
+    jobs.sweep()
+    assert list(settings.WORK.iterdir()) == []
+    assert list(settings.CASES.iterdir()) == []
+    assert Case.objects.get().pk == done.pk
+
+
+def test_deleting_a_case_removes_its_input(begun):
+    place = jobs.folder(case := begun('video', state='running'))
+    case.delete()
+    assert not place.exists()
+
+
+def test_work_given_up_does_not_come_back_as_a_result(begun, tmp_path):
+    case = begun('scan', state='running')
+    held = jobs.folder(case).rename(tmp_path / 'held')
+    jobs.fail(case.pk, 'given up')
+    with pytest.raises(CaseGone):
+        scans.assess(case, held)
+    assert Case.objects.get().problem == 'given up'
+    assert not case.folder.exists()
+
+
+def test_figures_that_cannot_be_removed_do_not_keep_the_others(
+        begun, settings, tmp_path, caplog):
+    stuck, _other = (begun('scan', state='done') for _ in range(2))
+    Case.objects.update(kept=False)
+    settings.UNKEPT_MINUTES = 0
+    stuck.folder.symlink_to(tmp_path, target_is_directory=True)  # rmtree refuses it
+    Case.sweep()
+    assert list(Case.objects.all()) == [stuck]
+    assert f'case {stuck.pk} cannot be removed' in caplog.text
+    for link in settings.CASES.glob('*.deleted'):
+        link.unlink()
