@@ -44,6 +44,17 @@ def test_rejected_cases_are_not_exported(browse, kept, tmp_path):
     assert (tmp_path / 'out' / 'labels.csv').read_text().count('\n') == 1
 
 
+@pytest.mark.parametrize(('words', 'exported'), [
+    (('left', 'reject'), []), (('reject', 'left'), ['left']), (('left', 'right'), ['right'])])
+def test_the_newest_word_of_an_expert_counts(browse, kept, tmp_path, words, exported):
+    for word in words:
+        browse('clinician').post(f'/cases/{kept.id}/opinion/', {'label': 'right'})
+        browse('expert').post(f'/queue/{Opinion.objects.get(state="waiting").pk}/', {'label': word})
+    call_command('export_feedback', str(tmp_path / 'out'))
+    rows = list(csv.DictReader((tmp_path / 'out' / 'labels.csv').open()))
+    assert [row['label'] for row in rows] == exported
+
+
 def test_an_export_never_mixes_with_another(tmp_path, db):
     (tmp_path / 'x').touch()
     with pytest.raises(CommandError, match='not empty'):

@@ -36,10 +36,7 @@ class Command(BaseCommand):
             raise CommandError(f'{folder} is not empty; name a new folder')
         folder.mkdir(parents=True, exist_ok=True)
         kind = options['kind']
-        # The newest word on a case counts.
-        labels = {opinion.case: opinion.confirmed for opinion in Opinion.objects.filter(
-            state=Opinion.State.CONFIRMED, case__kept=True, case__kind=kind,
-        ).select_related('case').order_by('confirmed_at')}
+        labels = _labels(kind)
         write = _face if kind == Case.Kind.FACE else _slices
         with (folder / 'labels.csv').open('w', newline='') as file:
             rows = csv.writer(file)
@@ -51,6 +48,15 @@ class Command(BaseCommand):
                                WINDOW_TEXT if _is_windowed(case) else ''))
                 note('command line', 'exported', case)
         self.stdout.write(f'{len(labels)} confirmed cases in {folder}')
+
+
+def _labels(kind: str) -> dict[Case, str]:
+    """By case, the newest word of an expert; none where that was not to use the case."""
+    newest = {opinion.case: opinion for opinion in Opinion.objects.filter(
+        confirmed_at__isnull=False, case__kept=True, case__kind=kind,
+    ).select_related('case').order_by('confirmed_at', 'pk')}
+    return {case: opinion.confirmed for case, opinion in newest.items()
+            if opinion.state == Opinion.State.CONFIRMED}
 
 
 def _face(case: Case, folder: Path) -> str:
