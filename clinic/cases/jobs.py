@@ -19,7 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import close_old_connections
+from django.db import Error, close_old_connections
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -81,12 +81,16 @@ def _limit() -> None:
 
 def _follow(process: subprocess.Popen[bytes], case_id: object) -> None:
     """Wait for the process, and say so where it ended without a word."""
-    code = _end(process, case_id)
-    if code:
-        log.error('work on case %s ended with status %s', case_id, code)
-        fail(case_id, _('This file could not be read: its reader broke. It may be damaged.'))
-    close_old_connections()
-    remove(Path(settings.WORK) / str(case_id))
+    try:
+        code = _end(process, case_id)
+        if code:
+            log.error('work on case %s ended with status %s', case_id, code)
+            fail(case_id, _('This file could not be read: its reader broke. It may be damaged.'))
+    except Error as error:  # the sweep will tell
+        log.error('case %s: the database does not answer: %s', case_id, error)
+    finally:
+        close_old_connections()
+        remove(Path(settings.WORK) / str(case_id))
 
 
 def _end(process: subprocess.Popen[bytes], case_id: object) -> int:
@@ -96,10 +100,21 @@ def _end(process: subprocess.Popen[bytes], case_id: object) -> int:
         try:
             return process.wait(_LOOK_EVERY_S)
         except subprocess.TimeoutExpired:
-            if time.monotonic() > latest or not Case.objects.filter(pk=case_id).exists():
+            if time.monotonic() > latest or _is_deleted(case_id):
                 log.warning('case %s takes too long or was deleted: its work is ended', case_id)
                 process.kill()
                 return process.wait()
+
+
+def _is_deleted(case_id: object) -> bool:
+    """Whether the case is gone for sure; the work outlives a database that does not answer."""
+    try:
+        return not Case.objects.filter(pk=case_id).exists()
+    except Error as error:
+        log.error('case %s: the database does not answer: %s', case_id, error)
+        return False
+    finally:
+        close_old_connections()
 
 
 def fail(case_id: object, line: str) -> None:
@@ -146,11 +161,18 @@ def _is_old(place: Path) -> bool:
         return False  # the request that it belonged to has just ended
 
 
-def sweep_for_ever() -> None:
-    """Sweep at once and every few minutes, also when nobody comes."""
+def sweep_for_ever() -> threading.Event:
+    """Sweep at once and every few minutes, also when nobody comes, until the event is set."""
+    stop = threading.Event()
+
     def go_on() -> None:
         while True:
-            sweep()
+            try:
+                sweep()
+            except Exception:  # such as a database that is restarted: it is back by the next time
+                log.exception('the sweep broke off; the next is in %.0f s', _SWEEP_EVERY_S)
             close_old_connections()
-            time.sleep(_SWEEP_EVERY_S)
+            if stop.wait(_SWEEP_EVERY_S):
+                return
     threading.Thread(target=go_on, daemon=True, name='sweep').start()
+    return stop

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 import time
 import uuid
 from datetime import timedelta
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from clinic.cases import jobs, scans, videos, words
@@ -178,3 +180,32 @@ def test_figures_that_cannot_be_removed_do_not_keep_the_others(
     assert f'case {stuck.pk} cannot be removed' in caplog.text
     for link in settings.CASES.glob('*.deleted'):
         link.unlink()
+
+
+# The database is away for a while
+
+
+def away(*_):
+    raise OperationalError('the connection is closed')
+
+
+def test_the_sweep_outlives_a_database_that_does_not_answer(monkeypatch, caplog):
+    monkeypatch.setattr(jobs, '_SWEEP_EVERY_S', 0.05)
+    stop = jobs.sweep_for_ever()  # a test without `db` may not use the database
+    thread, = (one for one in threading.enumerate() if one.name == 'sweep')
+    time.sleep(1)
+    assert thread.is_alive()
+    stop.set()
+    thread.join()
+    assert caplog.text.count('the sweep broke off') > 1
+
+
+@pytest.mark.parametrize(('command', 'code'), [('sleep 2.5', 0), ('sleep 1.5; exit 3', 3)])
+def test_input_goes_though_the_database_does_not_answer(begun, caplog, command, code):
+    case = begun('scan', state='running')
+    process = subprocess.Popen(command, shell=True)
+    with transaction.atomic(), connection.execute_wrapper(away):
+        jobs._follow(process, case.pk)
+    assert process.returncode == code
+    assert not jobs.folder(case).exists()
+    assert 'the connection is closed' in caplog.text
