@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
-from clinic.cases.models import Case
+from clinic.cases.models import Case, Opinion
 
 CLINICIAN, EXPERT, ADMINISTRATOR = ROLES = ('clinician', 'expert', 'administrator')
 View = Callable[..., HttpResponse]
@@ -49,7 +49,8 @@ def visible_cases(user: AbstractUser) -> QuerySet[Case]:
     if not roles(user) & {CLINICIAN, EXPERT}:
         return Case.objects.none()
     if EXPERT in roles(user):
-        mine |= Q(kept=True, opinions__isnull=False)
+        mine |= Q(kept=True) & (Q(opinions__state=Opinion.State.WAITING)
+                                | Q(opinions__expert=user))
     return Case.objects.filter(mine).distinct()
 
 

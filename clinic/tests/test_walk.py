@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from django.test import Client
 from django.urls import URLPattern, get_resolver
 
 from clinic.cases.models import AuditEntry, Case, Opinion
@@ -107,3 +108,18 @@ def test_an_expert_loses_sight_of_cases_nobody_gave_him(browse, people):
                                result=FIGURES)
     assert browse('expert').get(f'/cases/{case.id}/').status_code == 404
     case.delete()
+
+
+def test_an_expert_sees_what_waits_and_what_he_judged_but_not_what_others_judged(
+        browse, people, person, waiting):
+    other = Client()
+    other.force_login(person('edda', 'expert'), 'django.contrib.auth.backends.ModelBackend')
+    clients, address = (browse('expert'), other), f'/cases/{waiting.case_id}/'
+    assert [one.get(address).status_code for one in clients] == [200, 200]
+    clients[0].post(f'/queue/{waiting.pk}/', {'label': 'left'})
+    assert [one.get(address).status_code for one in clients] == [200, 404]
+    listed = [str(waiting.case_id)[:8] in one.get('/cases/').content.decode() for one in clients]
+    assert listed == [True, False]
+    # Somebody says something else: it waits for all of them again.
+    browse('clinician').post(f'{address}opinion/', {'label': 'none'})
+    assert [one.get(address).status_code for one in clients] == [200, 200]
