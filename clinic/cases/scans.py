@@ -7,7 +7,10 @@ window, order of slices and the device's make is passed on; neither files nor th
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,7 +39,11 @@ AS_IS, PREPARED, HEAT = 'as-is', 'prepared', 'heat'
 # What scans of unknown devices are called for the trainer: those that people bring to this page.
 NO_DEVICE = 'clinic page'
 _ENDINGS = {'.dcm', '.dicom', '.ima', '.nii', '.gz', '.png', '.jpg', '.jpeg', '.zip'}
+# Of all archives of a scan together.
 _MAX_UNPACKED = 1 << 30
+# What damaged or hostile archives make zipfile and its unpackers raise.
+_DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error,
+            OSError, ValueError, RuntimeError, EOFError, OverflowError, MemoryError)
 _SHOWN_SIDE = 768
 _CARRIED = 5
 
@@ -157,29 +164,50 @@ def _ending(name: str) -> str:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Content by our own names; archives are unpacked in memory, so that no path of theirs is."""
+    """Content by our own names.
+
+    Archives are unpacked in memory, so that no path of theirs is. One limit holds for all of them.
+    """
     contents: dict[str, bytes] = {}
+    unpacked = _Unpacked()
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         if data[:4] == b'PK\x03\x04':
-            contents.update(_unpacked(path.stem, data))
+            unpacked.add(path.stem, data)
         else:
             contents[path.name] = data
-    return contents
+    return contents | unpacked.contents
 
 
-def _unpacked(stem: str, data: bytes) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
-            if len(members) > MAX_SLICES or sum(one.file_size for one in members) > _MAX_UNPACKED:
-                raise UploadError(_('This archive unpacks to far more than a scan.'))
-            members.sort(key=lambda one: natural(one.filename))
-            # ZipExtFile gives no more than the size that was stated, and checks its sum.
-            return {f'{stem}-{number:05d}{_ending(one.filename)}': archive.read(one)
-                    for number, one in enumerate(members)}
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError
-            ) as error:
-        if isinstance(error, UploadError):
+class _Unpacked:
+    """What the archives of one scan hold together."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        self._room = _MAX_UNPACKED
+
+    def add(self, stem: str, data: bytes) -> None:
+        """Take in one archive.
+
+        Raises:
+            UploadError: damaged, locked, or too large together with those before it.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                self._read(stem, archive)
+        except UploadError:
             raise
-        raise UploadError(_('This archive is damaged or locked by a password.')) from error
+        except _DAMAGED as error:
+            raise UploadError(_('This archive is damaged or locked by a password.')) from error
+
+    def _read(self, stem: str, archive: zipfile.ZipFile) -> None:
+        members = [one for one in archive.infolist() if not one.is_dir()]
+        self._room -= sum(one.file_size for one in members)
+        if self._room < 0 or len(self.contents) + len(members) > MAX_SLICES:
+            raise UploadError(_('This archive unpacks to far more than a scan.'))
+        members.sort(key=lambda one: natural(one.filename))
+        for number, one in enumerate(members):
+            with archive.open(one) as file:
+                # Asked for no more than was stated, ZipExtFile unpacks no more, and checks its sum.
+                self.contents[f'{stem}-{number:05d}{_ending(one.filename)}'] = file.read(
+                    one.file_size)

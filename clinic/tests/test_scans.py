@@ -100,9 +100,9 @@ def test_files_of_two_patients_are_refused(read, phantoms):
         read(mixed)
 
 
-def archived(contents):
+def archived(contents, packing=zipfile.ZIP_DEFLATED):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, 'w', packing) as archive:
         for name, data in contents.items():
             archive.writestr(name, data)
     return file.getvalue()
@@ -113,6 +113,48 @@ def test_an_archive_that_climbs_out_of_its_folder_goes_nowhere(read, phantoms, t
                 for name, data in files(phantoms / 'dicom').items()}
     assert read({'series.zip': archived(climbing)}).result['count'] == 6
     assert not (tmp_path / 'x').exists()
+
+
+def test_one_limit_holds_for_all_archives_of_a_scan(read, phantoms, monkeypatch):
+    series = files(phantoms / 'dicom')
+    halves = [dict(list(series.items())[half::2]) for half in (0, 1)]
+    two = {f'{number}.zip': archived(half) for number, half in enumerate(halves)}
+    whole = sum(map(len, series.values()))
+    monkeypatch.setattr(scans, '_MAX_UNPACKED', whole)
+    assert read(two).result['count'] == 6
+    monkeypatch.setattr(scans, '_MAX_UNPACKED', whole - 1)
+    with pytest.raises(UploadError, match='far more than a scan'):
+        read(two)
+    monkeypatch.setattr(scans, '_MAX_UNPACKED', whole)
+    monkeypatch.setattr(scans, 'MAX_SLICES', 5)
+    with pytest.raises(UploadError, match='far more than a scan'):
+        read(two)
+
+
+@pytest.mark.parametrize('packing', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
+                                     zipfile.ZIP_LZMA])
+def test_an_archive_damaged_anywhere_is_refused_in_one_line(phantoms, tmp_path, packing):
+    whole = bytearray(archived(dict([files(phantoms / 'png').popitem()]), packing))
+    rng = np.random.default_rng(5)
+    refused = []
+    for place in (*range(40), *rng.integers(40, len(whole), 40), *range(-100, 0)):
+        data = bytearray(whole)
+        data[place] ^= 0xff
+        (tmp_path / '00000.zip').write_bytes(data)
+        try:
+            scans._contents(tmp_path)
+        except UploadError as error:
+            refused.append(str(error))
+    assert len(refused) > 40
+    assert '\n' not in ''.join(refused)
+
+
+def test_an_archive_too_large_for_the_memory_is_refused_in_one_line(read, phantoms, monkeypatch):
+    def full(*_given):
+        raise MemoryError
+    monkeypatch.setattr(zipfile.ZipExtFile, 'read', full)
+    with pytest.raises(UploadError, match='damaged'):
+        read({'x.zip': archived(files(phantoms / 'png'))})
 
 
 def test_a_scan_that_may_not_be_kept_leaves_no_picture(read, phantoms):
