@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -41,9 +42,17 @@ NO_DEVICE = 'clinic page'
 _ENDINGS = {'.dcm', '.dicom', '.ima', '.nii', '.gz', '.png', '.jpg', '.jpeg', '.zip'}
 # Of all archives of a scan together.
 _MAX_UNPACKED = 1 << 30
+# Files of one archive; a CD from a hospital brings a viewer and its help.
+_MAX_MEMBERS = 20_000
+_SYSTEMS_OWN = {'thumbs.db', 'desktop.ini'}
+# DICOM, JPEG, PNG, gzip and the forms of NIfTI, as training.scans.reading tells them.
+_SIGNATURES = ((128, b'DICM'), (0, b'\xff\xd8\xff'), (0, b'\x89PNG'), (0, b'\x1f\x8b'),
+               (344, b'n+1'), (344, b'ni1'), (4, b'n+2'))
+_START = 352
 # What damaged or hostile archives make zipfile and its unpackers raise.
 _DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error,
             OSError, ValueError, RuntimeError, EOFError, OverflowError, MemoryError)
+_OUR_NAME = re.compile(r'(?:file-(\d+)|archive-(\d+)-(\d+))(?:\.[a-z]+)?')
 _SHOWN_SIDE = 768
 _CARRIED = 5
 
@@ -53,7 +62,8 @@ def in_order(files: list[UploadedFile]) -> list[tuple[str, UploadedFile]]:
 
     A file name may be a patient's name; only its order and known ending are used.
     """
-    ordered = sorted(files, key=lambda file: natural(str(file.name)))
+    seen = [file for file in files if not _hidden(str(file.name))] or files
+    ordered = sorted(seen, key=lambda file: natural(str(file.name)))
     return [(f'{number:05d}{_ending(str(file.name))}', file)
             for number, file in enumerate(ordered)]
 
@@ -65,10 +75,12 @@ def assess(case: Case, folder: Path) -> None:
         UploadError: the files cannot be used.
         CaseGone: the case was deleted meanwhile.
     """
+    contents, _others = _contents(folder)
     try:
-        found = read_files(_contents(folder))
+        found = read_files(contents)
     except ScanError as error:
-        raise UploadError(_('These files cannot be used: %(why)s') % {'why': error}) from error
+        raise UploadError(_('These files cannot be used: %(why)s') % {
+            'why': _told(str(error))}) from error
     if len({series.patient_key for series in found if series.patient_key}) > 1:
         raise UploadError(_('These files are of several patients; send those of one.'))
     series = max(found, key=lambda one: len(one.slices))
@@ -163,20 +175,39 @@ def _ending(name: str) -> str:
     return ending if ending in _ENDINGS else ''
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
-    """Content by our own names.
+def _hidden(name: str) -> bool:
+    """What systems lay beside a user's files: he does not see it, so neither do we."""
+    *folders, base = name.replace('\\', '/').split('/')
+    return ('__MACOSX' in folders or base.lower() in _SYSTEMS_OWN
+            or any(part.startswith('.') and part.strip('.') for part in (*folders, base)))
+
+
+def _is_scan(ending: str, start: bytes) -> bool:
+    """Whether to read it, or to pass it over; a damaged picture is read, and refused by name."""
+    return ending not in ('', '.zip') or any(
+        start[at:at + len(mark)] == mark for at, mark in _SIGNATURES)
+
+
+def _contents(folder: Path) -> tuple[dict[str, bytes], int]:
+    """Content by our own names, and how many files were passed over as none of a scan.
 
     Archives are unpacked in memory, so that no path of theirs is. One limit holds for all of them.
     """
     contents: dict[str, bytes] = {}
+    others: dict[str, bytes] = {}
     unpacked = _Unpacked()
-    for path in sorted(folder.iterdir()):
+    for number, path in enumerate(sorted(folder.iterdir()), start=1):
         data = path.read_bytes()
-        if data[:4] == b'PK\x03\x04':
-            unpacked.add(path.stem, data)
+        if path.suffix == '.zip' or data[:4] == b'PK\x03\x04':
+            unpacked.add(data)
         else:
-            contents[path.name] = data
-    return contents | unpacked.contents
+            kept = contents if _is_scan(path.suffix, data[:_START]) else others
+            kept[f'file-{number}{path.suffix}'] = data
+    contents |= unpacked.contents
+    if not contents and not others:
+        raise UploadError(_('This archive holds no DICOM, NIfTI, PNG or JPEG file.'))
+    # With nothing else there, the reader says what is wrong with them.
+    return (contents, len(others) + unpacked.others) if contents else (others, unpacked.others)
 
 
 class _Unpacked:
@@ -184,30 +215,58 @@ class _Unpacked:
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
-        self._room = _MAX_UNPACKED
+        self.others = 0
+        self._archives, self._room = 0, _MAX_UNPACKED
 
-    def add(self, stem: str, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
         """Take in one archive.
 
         Raises:
             UploadError: damaged, locked, or too large together with those before it.
         """
+        self._archives += 1
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                self._read(stem, archive)
+                self._read(archive)
         except UploadError:
             raise
         except _DAMAGED as error:
             raise UploadError(_('This archive is damaged or locked by a password.')) from error
 
-    def _read(self, stem: str, archive: zipfile.ZipFile) -> None:
-        members = [one for one in archive.infolist() if not one.is_dir()]
-        self._room -= sum(one.file_size for one in members)
-        if self._room < 0 or len(self.contents) + len(members) > MAX_SLICES:
-            raise UploadError(_('This archive unpacks to far more than a scan.'))
+    def _read(self, archive: zipfile.ZipFile) -> None:
+        members = [one for one in archive.infolist()
+                   if not one.is_dir() and not _hidden(one.filename)]
+        if len(members) > _MAX_MEMBERS:
+            raise UploadError(_too_much())
         members.sort(key=lambda one: natural(one.filename))
-        for number, one in enumerate(members):
+        for number, one in enumerate(members, start=1):
+            ending = _ending(one.filename)
             with archive.open(one) as file:
+                start = file.read(_START)
+                if not _is_scan(ending, start):
+                    self.others += 1
+                    continue
+                self._room -= one.file_size
+                if self._room < 0 or len(self.contents) == MAX_SLICES:
+                    raise UploadError(_too_much())
                 # Asked for no more than was stated, ZipExtFile unpacks no more, and checks its sum.
-                self.contents[f'{stem}-{number:05d}{_ending(one.filename)}'] = file.read(
-                    one.file_size)
+                rest = file.read(one.file_size - len(start))
+                self.contents[f'archive-{self._archives}-{number}{ending}'] = start + rest
+
+
+def _too_much() -> str:
+    return _('This archive unpacks to far more than a scan.')
+
+
+def _told(line: str) -> str:
+    """The reader's line with our own names of files put as the sender can count them.
+
+    His names would tell more, but may be a patient's, and the line is stored.
+    """
+    def words(found: re.Match[str]) -> str:
+        file, archive, member = (int(one or 0) for one in found.groups())
+        if archive:
+            return _('file %(number)d of archive %(archive)d (counted by name)') % {
+                'number': member, 'archive': archive}
+        return _('file %(number)d (counted by name)') % {'number': file}
+    return _OUR_NAME.sub(words, line)

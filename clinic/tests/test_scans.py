@@ -115,6 +115,39 @@ def test_an_archive_that_climbs_out_of_its_folder_goes_nowhere(read, phantoms, t
     assert not (tmp_path / 'x').exists()
 
 
+# What lies beside a scan: a Mac's and a Windows' own files, and those of a hospital's CD.
+BESIDE = {'__MACOSX/._001.dcm': b'\0\5\x16\7' + bytes(60), '.DS_Store': b'\0\0\0\1Bud1',
+          'a/Thumbs.db': b'\xd0\xcf\x11\xe0', '._1.png': b'\0\5\x16\7', 'README.TXT': b'Read me',
+          'autorun.inf': b'[autorun]', 'VIEWER/viewer.exe': b'MZ' + bytes(4000), 'LICENSE': b''}
+
+
+@pytest.mark.parametrize('form', ['dicom', 'nifti', 'png'])
+def test_what_lies_beside_a_scan_is_passed_over(read, phantoms, form):
+    series = files(phantoms / form)
+    assert read({'x.zip': archived({**BESIDE, **series})}).result['count'] == 6
+    loose = {name.replace('/', '-'): data for name, data in series.items()}
+    beside = {name.split('/')[-1]: data for name, data in BESIDE.items()}
+    assert read({**beside, **loose}).result['count'] == 6
+
+
+def test_nothing_but_what_lies_beside_a_scan_is_refused(read):
+    with pytest.raises(UploadError, match='holds no DICOM'):
+        read({'x.zip': archived(BESIDE)})
+
+
+def test_a_refusal_names_a_file_as_its_sender_can_count_it_and_never_by_its_name(read, phantoms):
+    series = {f'Zeisig {number}.dcm': data
+              for number, data in enumerate(files(phantoms / 'dicom').values(), start=1)}
+    series['Zeisig 4.dcm'] = b'\0' * 128 + b'DICM' + b'\xff' * 500
+    beside = {'.DS_Store': b'', '__MACOSX/._Zeisig 1.dcm': b''}
+    for sent, told in (({**series, **beside}, r'file 4 \(counted by name\) '),
+                       ({'Zeisig.zip': archived({**series, **beside})},
+                        r'file 4 of archive 1 \(counted by name\) ')):
+        with pytest.raises(UploadError, match=told) as refused:
+            read(sent)
+        assert 'Zeisig' not in str(refused.value)
+
+
 def test_one_limit_holds_for_all_archives_of_a_scan(read, phantoms, monkeypatch):
     series = files(phantoms / 'dicom')
     halves = [dict(list(series.items())[half::2]) for half in (0, 1)]
