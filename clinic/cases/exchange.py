@@ -22,6 +22,7 @@ def fhir(case: Case) -> bytes:
     with translation.override('en'):
         if case.kind == Case.Kind.SCAN:
             said = [words.scan_answer(case.result), *words.scan_reasons(case.result),
+                    *(f'{name}: {value}.' for name, value in words.scan_extent(case.result)),
                     words.scan_advice(case.result)]
             title, findings = 'Head scan, judged by a model', _scan(case)
         else:

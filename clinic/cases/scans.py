@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from clinic.cases.models import Case, ScanModelFile
 from clinic.cases.pictures import UploadError, jpeg
+from clinic.cases.words import NO_SCAN
 from training.scans.head import PreparedSlice, enough_brain, prepare_slice
 from training.scans.judge import REVIEW, ScanModel, ScanModelError, Verdict, heat, overlaid
 from training.scans.reading import (
@@ -75,7 +77,7 @@ def assess(case: Case, folder: Path) -> None:
         UploadError: the files cannot be used.
         CaseGone: the case was deleted meanwhile.
     """
-    contents, _others = _contents(folder)
+    contents, others = _contents(folder)
     try:
         found = read_files(contents)
     except ScanError as error:
@@ -92,7 +94,8 @@ def assess(case: Case, folder: Path) -> None:
         'device': series.device, 'side': 'unknown',
         'with_brain': sum(judged), 'first': _middle(judged),
         'prepared': [number for number, one in enumerate(prepared) if one],
-        'presets': _presets(series) if case.kept else [], 'series': len(found)}
+        'presets': _presets(series) if case.kept else [], 'series': len(found),
+        'left_out': _left_out(found, others)}
     _judge(case, {number: one for number, one in enumerate(prepared) if one and judged[number]})
     case.store(result=case.result, given_by=case.given_by, state=Case.State.DONE, progress=100)
 
@@ -256,6 +259,13 @@ class _Unpacked:
 
 def _too_much() -> str:
     return _('This archive unpacks to far more than a scan.')
+
+
+def _left_out(found: list[Series], others: int) -> dict[str, int]:
+    """Why files were not looked at, in the reader's words without their names, and how many."""
+    notes = {note for series in found for note in series.notes}
+    counted = Counter(_OUR_NAME.sub('', note).strip() for note in notes)
+    return {**counted, **({NO_SCAN: others} if others else {})}
 
 
 def _told(line: str) -> str:

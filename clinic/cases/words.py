@@ -53,6 +53,8 @@ def labels(kind: str) -> list[tuple[str, str]]:
     return [(code, label(code)) for code in (SCAN_LABELS if kind == 'scan' else FACE_LABELS)]
 
 
+# A file beside those of a scan; what else is left out, the reader says.
+NO_SCAN = 'is no file of a scan'
 NO_SCAN_MODEL = gettext_lazy('No scan model is installed: stroke or normal is not judged here')
 
 
@@ -102,9 +104,22 @@ def scan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         window = _('unknown: ready-made pictures')
     return [(_('Form'), {'dicom': 'DICOM', 'nifti': 'NIfTI'}.get(result['form'], _('pictures'))),
             (_('Device'), result.get('device') or _('unknown')), (_('Window'), window),
-            (_('Slices'), str(result['count'])),
+            *scan_extent(result), (_('Slices'), str(result['count'])),
             (_('With enough brain to judge'), str(result['with_brain'])),
             *_judged_facts(result.get('judged'))]
+
+
+def scan_extent(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What of the files was not looked at; empty where all of it was."""
+    told = []
+    if result.get('series', 1) > 1:
+        told.append((_('Looked at'), _('1 of %(count)d series, the one with most slices') % {
+            'count': result['series']}))
+    reasons = {'holds no picture': _('without a picture'), NO_SCAN: _('no file of a scan'),
+               'is no axial picture (a scout or another plane)': _('scout or another plane')}
+    files = [f'{count} × {reasons.get(why, why)}'
+             for why, count in result.get('left_out', {}).items()]
+    return [*told, (_('Files left out'), '; '.join(files))] if files else told
 
 
 def _judged_facts(judged: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -130,6 +130,37 @@ def test_what_lies_beside_a_scan_is_passed_over(read, phantoms, form):
     assert read({**beside, **loose}).result['count'] == 6
 
 
+def test_what_was_not_looked_at_is_told_in_the_readers_language(browse, read, phantoms):
+    sent = files(phantoms / 'dicom')
+    scout, other = (pydicom.dcmread(io.BytesIO(next(iter(sent.values())))) for _ in range(2))
+    scout.ImageType, other.SeriesInstanceUID = ['ORIGINAL', 'PRIMARY', 'LOCALIZER'], '1.2.3'
+    for name, header in (('Zeisig-scout.dcm', scout), ('other.dcm', other)):
+        file = io.BytesIO()
+        header.save_as(file)
+        sent[name] = file.getvalue()
+    case = read({'x.zip': archived({**sent, 'README.TXT': b'Read me', 'autorun.inf': b'['})})
+    assert case.result['count'] == 6
+    assert 'Zeisig' not in str(case.result)
+    client = browse('clinician')
+    told = {'de': ('1 von 2 Serien, die mit den meisten Schichten',
+                   '1 × Übersichtsbild oder andere Ebene; 2 × keine Datei einer Aufnahme'),
+            'en': ('1 of 2 series, the one with most slices',
+                   '1 × scout or another plane; 2 × no file of a scan')}
+    for language, sentences in told.items():
+        client.post('/language/setlang/', {'language': language})
+        for name in ('', 'report.html'):
+            page = client.get(f'/cases/{case.id}/{name}').content.decode()
+            assert [one for one in sentences if one not in page] == []
+    assert told['en'][0] in client.get(f'/cases/{case.id}/fhir.json').content.decode()
+
+
+def test_of_a_scan_that_was_looked_at_as_a_whole_nothing_is_left_out(browse, read, phantoms):
+    case = read(files(phantoms / 'dicom'))
+    page = browse('clinician').get(f'/cases/{case.id}/').content.decode()
+    assert 'Looked at' not in page
+    assert 'left out' not in page
+
+
 def test_nothing_but_what_lies_beside_a_scan_is_refused(read):
     with pytest.raises(UploadError, match='holds no DICOM'):
         read({'x.zip': archived(BESIDE)})
