@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -138,11 +139,16 @@ def _guided_plan() -> list[dict[str, str]]:
     return [{'exercise': name, 'words': words.exercise(name)} for name in _GUIDED]
 
 
+_CASES_A_PAGE = 100
+
+
 @only(CLINICIAN, EXPERT)
 @require_GET
 def cases(request: HttpRequest) -> HttpResponse:
-    """The cases that this user may see."""
-    return render(request, 'cases/cases.html', {'cases': visible_cases(request.user)[:200]})
+    """The cases that this user may see, newest first, page by page."""
+    # The key sets cases of one moment in the same order on every page.
+    every = Paginator(visible_cases(request.user).order_by('-made', 'pk'), _CASES_A_PAGE)
+    return render(request, 'cases/cases.html', {'cases': every.get_page(request.GET.get('page'))})
 
 
 @only(CLINICIAN, EXPERT)

@@ -1,9 +1,12 @@
 """Every address, asked for by every role: each sees what it may and nothing else."""
 
+import re
+
 import numpy as np
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver
+from django.utils import timezone
 
 from clinic.cases.models import AuditEntry, Case, Opinion
 from clinic.tests.conftest import jpeg
@@ -123,3 +126,23 @@ def test_an_expert_sees_what_waits_and_what_he_judged_but_not_what_others_judged
     # Somebody says something else: it waits for all of them again.
     browse('clinician').post(f'{address}opinion/', {'label': 'none'})
     assert [one.get(address).status_code for one in clients] == [200, 200]
+
+
+def test_every_case_is_on_a_page_that_links_lead_to(browse, people):
+    made = timezone.now()  # of all: their order must hold nevertheless
+    Case.objects.bulk_create(Case(owner=people['clinician'], kind='face', state='done', kept=True,
+                                  made=made, result=FIGURES) for _ in range(250))
+    client, address, seen = browse('clinician'), '/cases/', set()
+    for page in ('Page 1 of 3', 'Page 2 of 3', 'Page 3 of 3'):
+        shown = client.get(address).content.decode()
+        assert page in shown
+        seen |= set(re.findall(r'href="/cases/([0-9a-f-]{36})/"', shown))
+        later = re.search(r'rel="next" href="([^"]+)"', shown)
+        assert (later is None) == (page == 'Page 3 of 3')
+        address = f'/cases/{later[1]}' if later else address
+    assert seen == {str(key) for key in Case.objects.values_list('pk', flat=True)}
+    assert 'rel="prev" href="?page=2"' in shown
+    for odd in ('x', '0', '-1', '99999999999999999999'):
+        assert client.get(f'/cases/?page={odd}').status_code == 200
+    assert 'There is no case yet' in browse('other').get('/cases/').content.decode()
+    Case.objects.all().delete()
