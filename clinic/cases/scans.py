@@ -91,7 +91,7 @@ def assess(case: Case, folder: Path) -> None:
     judged = enough_brain([one.share if one else float('nan') for one in prepared])
     case.result = {
         'form': series.kind, 'window': series.window, 'count': len(series.slices),
-        'device': series.device, 'side': 'unknown',
+        'device': series.device, 'side': 'unknown', 'sides_known': series.sides_known,
         'with_brain': sum(judged), 'first': _middle(judged),
         'prepared': [number for number, one in enumerate(prepared) if one],
         'presets': _presets(series) if case.kept else [], 'series': len(found),

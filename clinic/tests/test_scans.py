@@ -66,6 +66,7 @@ def test_every_form_gives_slices_to_look_through(browse, read, phantoms, form, p
     page = client.get(f'/cases/{case.id}/').content.decode()
     assert 'No scan model is installed' in page
     assert 'is an emergency' in page
+    assert ('The files do not say which side is which' in page) is (form == 'png')
     picture = client.get(f'/cases/{case.id}/file/slice-2-{presets[0]}.jpg')
     assert picture.content.startswith(b'\xff\xd8\xff')
     assert client.get(f'/cases/{case.id}/report.pdf').content.startswith(b'%PDF')
