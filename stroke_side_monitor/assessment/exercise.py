@@ -261,7 +261,7 @@ class ExerciseTracker:
     def __init__(self, parameters: ExerciseParameters = DEFAULTS) -> None:
         self._parameters = parameters
         self._buffer = CourseBuffer(parameters.longest_s + parameters.rest_s + 5.0)
-        self._pending: list[_Repetition] = []
+        self._pending: list[_Repetition] = []  # in the order of their starts
         self.results: tuple[ExerciseResult, ...] = ()
         self._forget_courses()
         self._counts: Counter[str] = Counter()
@@ -321,7 +321,8 @@ class ExerciseTracker:
     @property
     def current(self) -> str:
         """The exercise that is on; empty when none is."""
-        return self._pending[-1].exercise if self._pending else ''
+        begun = self._begun_by(self._buffer.last_stamp_s)
+        return begun.exercise if begun else ''
 
     @property
     def at_rest(self) -> bool:
@@ -339,10 +340,10 @@ class ExerciseTracker:
 
     def _start(self, exercise: str, stamp_s: float, hold_s: float) -> tuple[str, ...]:
         status = []
-        if self._pending and self._pending[-1].end_s > stamp_s:
+        before = self._begun_by(stamp_s)
+        if before and before.end_s > stamp_s:
             # Whatever is asked now, the patient no longer does the last exercise.
-            self._pending[-1].end_s = stamp_s
-            self._pending[-1].ended_by_timeout = True
+            before.end_s, before.ended_by_timeout = stamp_s, True
             status.append(OVERLAPPING_START)
         if exercise not in EXERCISES:
             return (*status, UNKNOWN_EXERCISE)
@@ -350,8 +351,14 @@ class ExerciseTracker:
             status.append(BAD_HOLD)
             hold_s = 0.0
         length_s = self._parameters.reaction_s + hold_s if hold_s else self._parameters.longest_s
-        self._pending.append(
-            _Repetition(exercise, stamp_s, stamp_s + length_s, ended_by_timeout=not hold_s))
+        repetition = _Repetition(exercise, stamp_s, stamp_s + length_s,
+                                 ended_by_timeout=not hold_s)
+        after_s = min((other.start_s for other in self._pending if other.start_s > stamp_s),
+                      default=math.inf)
+        if after_s < repetition.end_s:  # what was asked for ahead begins before
+            repetition.end_s, repetition.ended_by_timeout = after_s, True
+        self._pending.append(repetition)
+        self._pending.sort(key=lambda one: one.start_s)
         return tuple(status)
 
     def _stop(self, exercise: str, stamp_s: float) -> tuple[str, ...]:
@@ -360,14 +367,25 @@ class ExerciseTracker:
         if not self._pending:
             # After an asked hold time the stop comes late and says nothing new.
             return () if exercise == self._last_ended else (STOP_WITHOUT_START,)
-        repetition = self._pending[-1]
+        repetition = self._begun_by(stamp_s)
+        if repetition is None:
+            return self._stop_of_what_lies_ahead(exercise)
         if repetition.exercise != exercise:
             return (STOP_OF_OTHER_EXERCISE,)
-        if stamp_s < repetition.start_s:
-            return (STOP_BEFORE_START,)
         if stamp_s <= repetition.end_s:
             repetition.end_s, repetition.ended_by_timeout = stamp_s, False
         return ()
+
+    def _stop_of_what_lies_ahead(self, exercise: str) -> tuple[str, ...]:
+        if exercise == self._last_ended:  # late, and the next START was sent early
+            return ()
+        ahead = any(repetition.exercise == exercise for repetition in self._pending)
+        return (STOP_BEFORE_START,) if ahead else (STOP_OF_OTHER_EXERCISE,)
+
+    def _begun_by(self, stamp_s: float) -> _Repetition | None:
+        """The latest repetition that has begun by then; others may have been asked for ahead."""
+        begun = [repetition for repetition in self._pending if repetition.start_s <= stamp_s]
+        return begun[-1] if begun else None
 
     def _conclude(self, stamp_s: float) -> tuple[ExerciseResult, ...]:
         ended = [repetition for repetition in self._pending if repetition.end_s <= stamp_s]
@@ -380,7 +398,8 @@ class ExerciseTracker:
         exercise = EXERCISES[repetition.exercise]
         rest, rest_reasons, rest_ok = self._rest_before(repetition, exercise)
         movement = self._buffer.between(repetition.start_s, repetition.end_s)
-        self._last_end_s, self._last_ended = repetition.end_s, repetition.exercise
+        self._last_end_s = max(self._last_end_s, repetition.end_s)
+        self._last_ended = repetition.exercise
         findings = _Findings(list(rest_reasons), fatal=not rest_ok)
         if repetition.ended_by_timeout:
             findings.reasons.append(STOP_MISSING)

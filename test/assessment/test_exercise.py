@@ -306,6 +306,77 @@ def test_bad_cues_are_told_apart_and_disturb_nothing(face_course):
     assert [(r.exercise, r.valid) for r in tracker.results] == [('smile', True)]
 
 
+@pytest.mark.parametrize('planned', ['pucker', 'smile'])
+def test_a_stop_ends_the_exercise_that_is_on_though_the_next_start_is_sent(face_course, planned):
+    course = face_course().rest(2).move('smile', 8, 4, 3).rest(3).move(planned, 8, 4, 3).rest(1)
+    tracker = ExerciseTracker()
+    answers = []
+    for stamp_s, points in course.frames:
+        if len(answers) == 0 and stamp_s >= 2.0:
+            answers.append(tracker.cue('smile', True, 2.0))
+        if len(answers) == 1 and stamp_s >= 3.0:
+            answers.append(tracker.cue(planned, True, 8.0, 2.0))
+            assert tracker.current == 'smile'
+        if len(answers) == 2 and stamp_s >= 5.0:
+            answers.append(tracker.cue('smile', False, 5.0))
+        if len(answers) == 3 and stamp_s >= 6.0:
+            assert tracker.current == ''
+            answers.append(tracker.cue('smile', False, 6.0))
+        tracker.add(stamp_s, points)
+    assert answers[2:] == [(), ()], 'a stop that is given once more says nothing new'
+    smile, after = tracker.results
+    assert (smile.exercise, smile.valid, smile.reasons) == ('smile', True, ())
+    assert smile.stamp_s == pytest.approx(5.0, abs=0.05)
+    assert (after.exercise, after.start_s, after.valid) == (planned, 8.0, True)
+
+
+def test_of_two_starts_at_one_moment_the_second_is_done(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).rest(1)
+    tracker = ExerciseTracker()
+    assert tracker.cue('pucker', True, 2.0) == ()
+    assert tracker.cue('smile', True, 2.0) == ('overlapping_start',)
+    assert tracker.cue('smile', False, 5.0) == ()
+    results = [result for stamp_s, points in course.frames
+               for result in tracker.add(stamp_s, points)]
+    assert [(r.exercise, r.valid) for r in results] == [('pucker', False), ('smile', True)]
+
+
+def test_starts_in_any_order_end_what_was_on_and_nothing_that_comes_later(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).move('pucker', 6, 3, 3).move(
+        'snarl', 8, 4, 3).rest(1)
+    in_order, out_of_order = ExerciseTracker(), ExerciseTracker()
+    for tracker, cues in (
+            (in_order, [('smile', 2.0), ('pucker', 5.0), ('snarl', 8.0)]),
+            (out_of_order, [('smile', 2.0), ('snarl', 8.0), ('pucker', 5.0)])):
+        for exercise, start_s in cues:
+            tracker.cue(exercise, True, start_s)
+        for stamp_s, points in course.frames:
+            tracker.add(stamp_s, points)
+        tracker.finish()
+    assert [result.exercise for result in in_order.results] == ['smile', 'pucker', 'snarl']
+    assert repr(out_of_order.results) == repr(in_order.results)  # NaN included
+
+
+def test_a_start_of_long_ago_leaves_what_is_on_alone(face_course):
+    course = face_course().rest(2).move('smile', 8, 4, 3).rest(1)
+    tracker = ExerciseTracker()
+    tracker.cue('smile', True, 2.0)
+    assert tracker.cue('pucker', True, -500.0, 1.0) == ()
+    tracker.cue('smile', False, 5.0)
+    for stamp_s, points in course.frames:
+        tracker.add(stamp_s, points)
+    assert [(r.exercise, r.valid) for r in tracker.results] == [('pucker', False), ('smile', True)]
+
+
+def test_a_stop_of_what_is_only_planned_ends_nothing():
+    tracker = ExerciseTracker()
+    assert tracker.cue('smile', True, 2.0, 1.0) == ()
+    assert tracker.cue('pucker', True, 8.0) == ()
+    assert tracker.cue('pucker', False, 1.0) == ('stop_before_start',)
+    assert tracker.cue('snarl', False, 1.0) == ('stop_of_other_exercise',)
+    assert tracker.cue('pucker', False, 3.0) == ('stop_of_other_exercise',)
+
+
 def test_a_cue_may_arrive_before_or_after_the_frames_of_its_stamp(face_course):
     course = face_course(noise_mm=0.2)
     frames, cues = once(course, 'smile', 8.0, 4.0)
