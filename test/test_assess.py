@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import hashlib
 import itertools
 import json
@@ -522,3 +523,36 @@ def test_nobodys_files_are_replaced(pictures, tmp_path, capsys, out):
     assert run(pictures, '--out', tmp_path / out) == 2
     assert 'choose' in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')} == before
+
+
+def test_an_odd_name_or_folder_costs_itself_alone(pictures, tmp_path, monkeypatch):
+    look = Path.iterdir
+
+    def iterdir(path):  # as of one who is not root
+        if path.name == 'deeper':
+            raise PermissionError(errno.EACCES, 'Permission denied')
+        return look(path)
+
+    monkeypatch.setattr(Path, 'iterdir', iterdir)
+    (tmp_path / 'circle').symlink_to('circle')
+    manifest = tmp_path / 'manifest.csv'
+    manifest.write_bytes(b'input\n' + b'm' * 300 + b'.jpg\n' + b'null\0.jpg\n')
+    assert run(pictures, tmp_path / ('a' * 300), tmp_path / ('g*' * 150), tmp_path / 'circle',
+               manifest, '--out', tmp_path / 'out') == 1
+    errors = {Path(record['input']).name[:5]: record['error'] for record in lines(tmp_path / 'out')
+              if 'error' in record}
+    too_long = 'cannot be read (File name too long)'
+    assert errors == {
+        'deepe': 'cannot be read (Permission denied)', 'aaaaa': too_long, 'mmmmm': too_long,
+        'g*g*g': 'matches no file', 'circl': 'no such file or folder',
+        'null\0': 'no such file or folder'}
+    assert {name for name, record in by_name(tmp_path / 'out').items() if 'side' in record} == {
+        'left.jpg', 'right.png'}
+
+
+@pytest.mark.parametrize('name', ['circle', 'a' * 300, 'file'])
+def test_an_output_folder_that_cannot_be_is_said_in_one_line(pictures, tmp_path, capsys, name):
+    (tmp_path / 'circle').symlink_to('circle')
+    (tmp_path / 'file').touch()
+    assert run(pictures, '--out', tmp_path / name) == 2
+    assert f'{name} cannot be written' in capsys.readouterr().err

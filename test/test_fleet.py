@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import functools
 import http.server
 import json
@@ -507,9 +508,49 @@ def test_a_manifest_says_how_each_camera_hangs(inputs, tmp_path, kind):
     ('input,input_mirored\nleft.jpg,true\n', 'did you mean input_mirrored?'),
     ('input,mouth_on\nleft.jpg,wide\n', "row 1: mouth_on: 'wide' is not a double"),
     ('input,size\nleft.jpg,big\n', 'row 1'), ('input\n\nleft.jpg\n""\n', 'names no input'),
+    ('input;size\na.jpg;100\na.jpg;100;\n', 'row 2 has more cells than there are columns'),
+    ('input\nDoe, John.jpg\n', 'row 1 has more cells than there are columns'),
     ('input\n\xff\n', 'save it as CSV in UTF-8')])
 def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path, capsys, text, why):
     (tmp_path / 'manifest.csv').write_bytes(text.encode('latin-1'))
     assert run(tmp_path / 'manifest.csv', '--out', tmp_path / 'out') == 2
     assert why in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('size', [[1], float('inf')])
+def test_a_size_of_a_parquet_manifest_that_is_none_is_refused(tmp_path, capsys, size):
+    import pyarrow
+    from pyarrow import parquet
+    parquet.write_table(pyarrow.table({'input': ['a.jpg'], 'size': [size]}),
+                        tmp_path / 'manifest.parquet')
+    assert run(tmp_path / 'manifest.parquet', '--out', tmp_path / 'out') == 2
+    assert 'row 1: ' in capsys.readouterr().err
+
+
+def test_a_server_that_refuses_is_told_of_and_not_the_output_folder(tmp_path, capsys):
+    url = f'ftp://127.0.0.1:{free_port()}/a.jpg'
+    assert run(url, '--out', tmp_path / 'out') == 2
+    assert f'{url}: ConnectionRefusedError' in capsys.readouterr().err
+
+
+def test_a_folder_that_is_closed_to_us_is_an_input_of_a_glob_that_cannot_be_read(
+        tmp_path, monkeypatch):
+    for name in ('closed/a.jpg', 'open/a.jpg'):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    monkeypatch.setattr(os, 'access', lambda path, _: path.name != 'closed')
+    monkeypatch.setattr(Path, 'iterdir', closed(Path.iterdir))
+    assert [(one.found.path.parent.name, one.found.problem)
+            for one in sources.find([f'{tmp_path}/**/*.jpg'])] == [
+        (tmp_path.name, 'cannot be read (Permission denied)'), ('open', '')]
+
+
+def closed(look):
+    """Path.iterdir as of one who may not look into folders named closed; root may."""
+    def iterdir(path):
+        if path.name == 'closed':
+            raise PermissionError(errno.EACCES, 'Permission denied')
+        return look(path)
+
+    return iterdir

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
@@ -111,40 +112,62 @@ class Note:
 def find(paths: Sequence[Path]) -> Iterator[Input]:
     """Yield every input below `paths`, folders in sorted order, bags as one input each."""
     for path in paths:
-        if not path.exists():
-            yield Input(path, Kind.UNUSABLE, 'no such file or folder')
-        elif _is_folder(path):
-            found = list(_walk(path))
-            yield from found or [Input(path, Kind.UNUSABLE, 'holds no picture, video or bag')]
-        else:
-            yield _classify(path)
+        try:
+            yield from _find(path)
+        except OSError as error:  # a name that is too long, a folder that is closed to us
+            yield _unreadable(path, error)
+
+
+def _find(path: Path) -> Iterator[Input]:
+    if not path.exists():
+        yield Input(path, Kind.UNUSABLE, 'no such file or folder')
+    elif _is_folder(path):
+        found = list(_walk(path))
+        yield from found or [Input(path, Kind.UNUSABLE, 'holds no picture, video or bag')]
+    else:
+        yield _classify(path)
+
+
+def _unreadable(path: Path, error: OSError) -> Input:
+    return Input(path, Kind.UNUSABLE, f'cannot be read ({error.strerror})')
 
 
 def folders(top: Path) -> Iterator[Path]:
     """`top` and the folders below it, hidden ones not; each once, whatever links lead to it."""
-    return (path for path in _below(top, Path.is_dir) if path.is_dir())
+    waiting, entered = [top], set[str]()
+    while waiting:
+        path = waiting.pop()
+        if os.path.isdir(path) and _is_new(path, entered):
+            yield path
+            with suppress(OSError):  # closed to us: for whoever looks into it to tell
+                waiting += _last_first(path)
 
 
 def _walk(folder: Path) -> Iterator[Input]:
     """What is meant to be assessed below the folder; what has another purpose is passed over."""
-    for path in _below(folder, _is_folder):
-        if (path.suffix.lower() in _MEANT or path.is_dir()) and not _is_folder(path):
-            yield _classify(path)
-
-
-def _below(top: Path, is_entered: Callable[[Path], bool]) -> Iterator[Path]:
-    """`top` and everything below it in sorted order, nothing hidden."""
-    waiting, entered = [top], set()
+    waiting, entered = [folder], set[str]()
     while waiting:
         path = waiting.pop()
-        if not is_entered(path):
-            yield path
-        # A link may lead back up, and two of them on ever more ways.
-        elif (real := os.path.realpath(path)) not in entered:
-            entered.add(real)
-            yield path
-            waiting += sorted((one for one in path.iterdir() if not one.name.startswith('.')),
-                              reverse=True)
+        try:
+            if _is_folder(path):
+                waiting += _last_first(path) if _is_new(path, entered) else []
+            elif path.suffix.lower() in _MEANT or path.is_dir():
+                yield _classify(path)
+        except OSError as error:
+            yield _unreadable(path, error)
+
+
+def _is_new(folder: Path, entered: set[str]) -> bool:
+    """Whether it was not entered before: a link may lead back up, two on ever more ways."""
+    real = os.path.realpath(folder)
+    before = len(entered)
+    entered.add(real)
+    return len(entered) > before
+
+
+def _last_first(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.iterdir() if not path.name.startswith('.')),
+                  reverse=True)
 
 
 def _is_folder(path: Path) -> bool:

@@ -71,11 +71,12 @@ def _version(package: str) -> str:
 
 def why_not_into(out: Path, given: Sequence[Path]) -> str:
     """Why nothing must be written there; '' when it may: nobody's files are replaced or read."""
-    real = out.resolve()
-    for folder in (path.resolve() for path in given if path.is_dir()):
-        if folder == real or folder in real.parents:
+    # Not by Path's own: links in circles and names that are too long are found out when written.
+    real = Path(os.path.realpath(out))
+    for folder in (os.path.realpath(path) for path in given if os.path.isdir(path)):
+        if Path(folder) in (real, *real.parents):
             return f'--out {out} lies in the input {folder}: choose a folder beside it'
-    foreign = [name for name in (*Writers.NAMES, dataset.NAME) if (out / name).exists()]
+    foreign = [name for name in (*Writers.NAMES, dataset.NAME) if os.path.exists(out / name)]
     if foreign and not {*Writers.NAMES} <= {*foreign}:
         return (f'--out {out} holds a {foreign[0]} that is not of an earlier run: choose another '
                 'folder')

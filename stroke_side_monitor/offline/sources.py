@@ -53,7 +53,7 @@ def find(given: Sequence[str]) -> Iterator[Source]:
         SourceError: a manifest cannot be read, or a URL cannot be listed.
     """
     for one in given:
-        if not is_url(one) and Path(one).suffix.lower() in MANIFESTS and Path(one).is_file():
+        if not is_url(one) and Path(one).suffix.lower() in MANIFESTS and os.path.isfile(one):
             yield from _of_manifest(Path(one))
         else:
             yield from _find(one)
@@ -67,7 +67,7 @@ def is_url(text: str) -> bool:
 def _find(one: str) -> Iterator[Source]:
     if is_url(one):
         yield from _at_url(one)
-    elif glob.has_magic(one) and not Path(one).exists():
+    elif glob.has_magic(one) and not os.path.exists(one):
         matches = sorted(set(_matches(one)))
         if not matches:
             yield Source(Input(Path(one), Kind.UNUSABLE, 'matches no file'))
@@ -89,7 +89,8 @@ def _matches(pattern: str) -> Iterator[Path]:
     below = '/'.join(parts[at + 1:])
     for top in glob.glob('/'.join([*parts[:at], ''])) if at else ['']:
         for folder in inputs.folders(Path(top)):
-            if below:
+            # One that is closed to us is an input that cannot be read.
+            if below and os.access(folder, os.R_OK | os.X_OK):
                 yield from _matches(os.path.join(glob.escape(str(folder)), below))
             else:
                 yield folder
@@ -112,6 +113,9 @@ def _once(found: Iterable[Input]) -> Iterator[Input]:
 def _of_manifest(path: Path) -> Iterator[Source]:
     rows = _rows_of_csv(path) if path.suffix.lower() == '.csv' else _rows_of_parquet(path)
     for number, row in enumerate(rows, 1):
+        if None in row:
+            raise SourceError(f'{path}: row {number} has more cells than there are columns; put a '
+                              'value with a comma or semicolon in it in quotes')
         if number == 1:
             _check_columns(path, list(row))
         name = str(row['input'] or '').strip()
@@ -122,7 +126,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
         try:
             parameters.changed(PipelineSettings(), dict(changes))
             size = int(row['size']) if row.get('size') not in (None, '') else None
-        except ValueError as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise SourceError(f'{path}: row {number}: {error}') from error
         # Of a URL in a manifest nothing is asked before its turn: there may be a million.
         found = [Source(*_named(name))] if is_url(name) else _find(str(path.parent / name))
@@ -141,7 +145,7 @@ def _check_columns(path: Path, columns: list[str]) -> None:
             raise SourceError(f'{path}: there is no column {column}{near}')
 
 
-def _rows_of_csv(path: Path) -> Iterator[Mapping[str, Any]]:
+def _rows_of_csv(path: Path) -> Iterator[Mapping[Any, Any]]:
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
             header = file.readline()
@@ -152,7 +156,7 @@ def _rows_of_csv(path: Path) -> Iterator[Mapping[str, Any]]:
                           'UTF-8') from error
 
 
-def _rows_of_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+def _rows_of_parquet(path: Path) -> Iterator[Mapping[Any, Any]]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
@@ -261,7 +265,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
         raise SourceError(f'{url}: URLs need fsspec (requirements/fleet.txt)') from error
     try:
         filesystem, path = url_to_fs(url)
-    except (ValueError, ImportError) as error:
+    except Exception as error:  # of servers that are asked at once, whatever their plugins raise
         raise SourceError(f'{url}: {_in_short(error)}') from error
     return filesystem, path
 

@@ -87,7 +87,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         files = [one for one in path.rglob('*') if one.is_file()] if path.is_dir() else [path]
         facts = [one.stat() for one in files]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a null byte
         return 0, 0  # whatever is wrong with it, reading it will tell
     return sum(one.st_size for one in facts), max((one.st_mtime_ns for one in facts), default=0)
 
