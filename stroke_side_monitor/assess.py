@@ -20,7 +20,7 @@ from stroke_side_monitor.offline import dataset, executors, sources
 from stroke_side_monitor.offline.isolation import StartError
 from stroke_side_monitor.offline.run_folder import RunError, RunFolder, describe, why_not_into
 from stroke_side_monitor.offline.sources import SourceError
-from stroke_side_monitor.offline.tasks import Options, Result, Task, number
+from stroke_side_monitor.offline.tasks import Options, OverlayError, Result, Task, number
 from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import PipelineSettings, parameters
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                        'command with --resume continues' if folder.done else 'nothing was written'
                 print(f'assess: interrupted; {kept}', file=sys.stderr)
                 return 128 + stopped_by
-    except (ModelError, NormsError, RunError, SourceError, StartError,
+    except (ModelError, NormsError, OverlayError, RunError, SourceError, StartError,
             resources.ResourceMissingError) as error:
         print(f'assess: {error}', file=sys.stderr)
         return 2

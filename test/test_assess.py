@@ -204,6 +204,39 @@ def test_annotated_pictures_are_written(pictures, tmp_path):
     assert drawn.shape == (480, 640, 3)
 
 
+@pytest.mark.parametrize('way', [(), ('--jobs', 2), ('--scheduler', 'local')])
+def test_an_overlay_that_cannot_be_written_stops_the_run_for_resume(
+        pictures, tmp_path, capsys, request, way):
+    """It is no input's fault: as an error of theirs it would be kept for good."""
+    if '--scheduler' in way:
+        request.getfixturevalue('fleet')
+    out = tmp_path / 'out'
+    blocked = blocking(out, 'left')
+    assert run(pictures, '--out', out, '--overlay', *way) == 2
+    assert re.search('overlay.* cannot be written .* carry on with --resume',
+                     capsys.readouterr().err)
+    blocked.rmdir()
+    assert run(pictures, '--out', out, '--overlay', '--resume') == 0
+    assert len(list((out / 'overlay').iterdir())) == 3
+
+
+def blocking(out, name):
+    """A folder where the overlay of this picture of `pictures` is to go."""
+    place = {'mirrored': 0, 'left': 1, 'right': 2}[name]
+    folder = out / 'overlay' / f'{place:05d}_{name}.jpg'
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize('stem', ['n' * 250, 'ü' * 125])
+def test_a_long_name_has_an_overlay_too(pictures, tmp_path, stem):
+    long = tmp_path / f'{stem}.jpg'
+    long.write_bytes((pictures / 'left.jpg').read_bytes())
+    assert run(long, '--out', tmp_path / 'out', '--overlay') == 0
+    written, = (tmp_path / 'out' / 'overlay').iterdir()
+    assert written.name == f'00000_{stem.encode()[:200].decode()}.jpg'
+
+
 FILES = ('assessments.jsonl', 'asymmetry.csv', 'summary.csv', 'run.json')
 JOURNAL = '.assess.journal'
 

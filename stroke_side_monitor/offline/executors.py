@@ -16,7 +16,11 @@ from stroke_side_monitor.offline.tasks import Options, Result, Task, Worker
 
 
 def in_process(tasks: Iterable[Task], options: Options) -> Generator[Result, None, None]:
-    """One after the other, in this process: quick to start; an input that crashes ends it."""
+    """One after the other, in this process: quick to start; an input that crashes ends it.
+
+    Raises:
+        OverlayError: as Worker.result.
+    """
     worker = Worker(options)
     yield from map(worker.result, tasks)
 
@@ -26,7 +30,7 @@ def in_processes(tasks: Sequence[Task], options: Options, jobs: int
     """By `jobs` processes of this machine, as they finish.
 
     Raises:
-        StartError: as Isolated.results.
+        StartError, OverlayError: as Isolated.results.
     """
     workers = [Isolated(options) for _ in range(jobs)]
     idle: queue.SimpleQueue[Isolated] = queue.SimpleQueue()

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from stroke_side_monitor.offline import records, tasks
-from stroke_side_monitor.offline.tasks import Options, Result, Task
+from stroke_side_monitor.offline.tasks import Options, OverlayError, Result, Task, Worker
 
 # As often an input may end the process that assesses it, and a process end before it is ready.
 TRIES = 2
@@ -50,6 +50,7 @@ class Isolated:
 
         Raises:
             StartError: model or norms cannot be used, or no process stays alive.
+            OverlayError: as Worker.result.
         """
         return [self._result(task) for task in chunk]
 
@@ -59,8 +60,10 @@ class Isolated:
                 self._start()
             with suppress(EOFError, OSError):
                 self._pipe.send(task)
-                result: Result = self._pipe.recv()
-                return result
+                answer: Result | OverlayError = self._pipe.recv()
+                if isinstance(answer, OverlayError):
+                    raise answer
+                return answer
             ended = self._bury()
         return tasks.to_result(task, [records.from_error(task.name, (
             f'ended the process that assessed it, {TRIES} times ({ended}); out of memory or a '
@@ -130,13 +133,20 @@ def _serve(pipe: Connection) -> None:
     if options.memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (options.memory_bytes, options.memory_bytes))
     try:
-        worker = tasks.Worker(options)
+        worker = Worker(options)
     except Exception as error:  # noqa: BLE001 - told to whoever started this process
         pipe.send(str(error) or type(error).__name__)
         return
     pipe.send('')
     while True:
-        pipe.send(worker.result(pipe.recv()))
+        pipe.send(_answer(worker, pipe.recv()))
+
+
+def _answer(worker: Worker, task: Task) -> Result | OverlayError:
+    try:
+        return worker.result(task)
+    except OverlayError as error:
+        return error  # raised where the run is
 
 
 def _end_with_parent() -> None:

@@ -30,7 +30,7 @@ from stroke_side_monitor.offline.executors import as_done, largest_first
 from stroke_side_monitor.offline.inputs import Kind
 from stroke_side_monitor.offline.isolation import Isolated, StartError
 from stroke_side_monitor.offline.run_folder import describe
-from stroke_side_monitor.offline.tasks import Options, Result, Task
+from stroke_side_monitor.offline.tasks import Options, OverlayError, Result, Task
 
 LOCAL = 'local'
 # A picture takes some 20 ms, a task of Dask's some 2: several pictures travel together.
@@ -50,6 +50,7 @@ def results(todo: Sequence[Task], options: Options, address: str, jobs: int
 
     Raises:
         StartError: no scheduler there, or its workers are not like this program.
+        OverlayError: as Worker.result.
     """
     expected = _alike(describe(options))
     with _connection(address, jobs) as connection:
@@ -68,7 +69,7 @@ def results(todo: Sequence[Task], options: Options, address: str, jobs: int
             except _LOST:
                 connection.restore()
                 waiting.appendleft(chunk)
-            except StartError:
+            except (StartError, OverlayError):
                 raise
             except Exception as error:
                 raise StartError(f'a worker cannot begin ({type(error).__name__}: {error}); '

@@ -27,6 +27,10 @@ from stroke_side_monitor.offline.stream import Assessed, Ended, Stream
 from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings, parameters
 
 
+class OverlayError(RuntimeError):
+    """An annotated picture cannot be written, which is no input's fault; the text says why."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How every input of a run is assessed.
@@ -121,16 +125,26 @@ class Worker:
                         model_path=self._options.model_path)
 
     def result(self, task: Task) -> Result:
-        """What becomes of one input; an error when it cannot be assessed."""
+        """What becomes of one input; an error when it cannot be assessed.
+
+        Raises:
+            OverlayError: as records().
+        """
         return to_result(task, self.records(task))
 
     def records(self, task: Task) -> list[Record]:
-        """The records of one input; a single one with `error` when it cannot be assessed."""
+        """The records of one input; a single one with `error` when it cannot be assessed.
+
+        Raises:
+            OverlayError: the disk is full, for one; as an error of the input it would be for good.
+        """
         try:
             with sources.fetched(task.source.found, task.source.url) as found:
                 return self._assess(task, found)
         except (InputError, SourceError) as error:
             return [records.from_error(task.name, str(error))]
+        except OverlayError:
+            raise
         except Exception as error:  # noqa: BLE001 - an input costs itself; its record says why
             what = ' '.join(f'{type(error).__name__}: {error}'.split())[:300]
             return [records.from_error(
@@ -204,9 +218,21 @@ class Worker:
         drawn = overlay.draw_received(rgb, assessment, settings)
         done, data = cv2.imencode('.jpg', cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         assert done
-        partial = folder / f'.{name}.partial'
-        partial.write_bytes(data.tobytes())
+        try:
+            _write_whole(folder, name, data.tobytes())
+        except OSError as error:
+            raise OverlayError(f'{folder} cannot be written ({error.strerror or error}); mend that '
+                               'and carry on with --resume') from error
+
+
+def _write_whole(folder: Path, name: str, jpeg: bytes) -> None:
+    partial = folder / f'.{name}.partial'
+    try:
+        partial.write_bytes(jpeg)
         os.replace(partial, folder / f'{name}.jpg')
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 # A manifest may say of each camera how it hangs; more kinds than this are made anew.
@@ -214,4 +240,8 @@ _MOST_STILLS = 8
 
 
 def _stem(task: Task) -> str:
-    return Path(task.name).stem
+    """Cut where the name of the overlay would get longer than a file system takes, 255 bytes."""
+    return Path(task.name).stem.encode()[:_MOST_OF_A_STEM].decode(errors='ignore')
+
+
+_MOST_OF_A_STEM = 200
