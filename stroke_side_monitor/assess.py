@@ -18,7 +18,13 @@ from stroke_side_monitor import interruption, resources
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.offline import dataset, executors, sources
 from stroke_side_monitor.offline.isolation import StartError
-from stroke_side_monitor.offline.run_folder import RunError, RunFolder, describe, why_not_into
+from stroke_side_monitor.offline.run_folder import (
+    RunError,
+    RunFolder,
+    describe,
+    overlays_of,
+    why_not_into,
+)
 from stroke_side_monitor.offline.sources import SourceError
 from stroke_side_monitor.offline.tasks import Options, OverlayError, Result, Task, number
 from stroke_side_monitor.perception.tflite import ModelError
@@ -31,17 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An interrupted run returns 128 and the number of the signal, as shells do.
     """
     parsed = _parse(arguments)
-    refusal = why_not_into(parsed.out, sources.local(parsed.inputs)) or (
+    refusal = why_not_into(parsed.out) or (
         dataset.missing() if parsed.format == 'parquet' else '')
     if refusal:
         print(f'assess: {refusal}', file=sys.stderr)
         return 2
     options = Options(
         parsed.per == 'frame', parsed.topic,
-        parsed.out / 'overlay' if parsed.overlay else None, parsed.settings, parsed.model,
+        overlays_of(parsed.out) if parsed.overlay else None, parsed.settings, parsed.model,
         parsed.norms, int(parsed.memory * 1e9))
     try:
-        tasks = number(sources.find(parsed.inputs))
+        tasks = number(sources.find(parsed.inputs, parsed.out))
         with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume) as folder:
             stopped_by = _run(folder, options, lambda left: _results(left, options, parsed),
                               len(tasks), parquet=parsed.format == 'parquet')
@@ -66,7 +72,7 @@ def _run(folder: RunFolder, options: Options,
          executor: Callable[[Sequence[Task]], Generator[Result, None, None]], total: int, *,
          parquet: bool) -> int:
     """Run what remains and write the results; the number of the signal that stopped it, or 0."""
-    if options.overlay_folder:
+    if options.overlay_folder and folder.remaining:
         options.overlay_folder.mkdir(exist_ok=True)
     with interruption.noted() as noted:
         try:
@@ -76,7 +82,7 @@ def _run(folder: RunFolder, options: Options,
                     _keep(folder, result)
                     if noted.is_set():
                         raise KeyboardInterrupt
-            folder.finish(parquet=parquet)
+            folder.finish(parquet=parquet, overlay=options.overlay_folder is not None)
         except KeyboardInterrupt:
             return noted.number
     return 0

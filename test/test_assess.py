@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import resource
 import signal
 import time
 import zlib
@@ -21,7 +22,7 @@ import pytest
 import stroke_side_monitor
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import records, tasks
+from stroke_side_monitor.offline import records, run_folder, tasks
 from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.offline.run_folder import RunFolder
 from stroke_side_monitor.offline.sources import Source
@@ -211,21 +212,54 @@ def test_an_overlay_that_cannot_be_written_stops_the_run_for_resume(
     if '--scheduler' in way:
         request.getfixturevalue('fleet')
     out = tmp_path / 'out'
-    blocked = blocking(out, 'left')
-    assert run(pictures, '--out', out, '--overlay', *way) == 2
+    with largest_file(20_000):  # the journal is smaller, and pictures are larger
+        assert run(pictures, '--out', out, '--overlay', *way) == 2
     assert re.search('overlay.* cannot be written .* carry on with --resume',
                      capsys.readouterr().err)
-    blocked.rmdir()
     assert run(pictures, '--out', out, '--overlay', '--resume') == 0
     assert len(list((out / 'overlay').iterdir())) == 3
 
 
-def blocking(out, name):
-    """A folder where the overlay of this picture of `pictures` is to go."""
-    place = {'mirrored': 0, 'left': 1, 'right': 2}[name]
-    folder = out / 'overlay' / f'{place:05d}_{name}.jpg'
-    folder.mkdir(parents=True)
-    return folder
+@contextlib.contextmanager
+def largest_file(size):
+    """As a disk that is full, for this process and those that it starts."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_overlays_go_with_the_results_that_they_show(pictures, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    overlays = out / 'overlay'
+    assert run(pictures, '--out', out, '--overlay') == 0
+    with monkeypatch.context() as patched:
+        interrupted_at(2, patched)
+        assert run(pictures / 'right.png', pictures / 'left.jpg', '--out', out, '--overlay') == 130
+    assert len(list(overlays.iterdir())) == 3
+    assert run(pictures / 'right.png', pictures / 'left.jpg', '--out', out, '--overlay',
+               '--resume') == 0
+    assert sorted(path.name for path in overlays.iterdir()) == ['00000_right.jpg', '00001_left.jpg']
+    assert run(pictures / 'right.png', '--out', out) == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+
+
+def test_a_run_that_ended_while_its_results_got_their_names_is_resumed(
+        pictures, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    with monkeypatch.context() as patched:
+        patched.setattr(run_folder.atomic_file, 'write', full)
+        assert run(pictures, '--out', out, '--overlay') == 2
+    (out / 'summary.csv').unlink()
+    assert run(pictures, '--out', out, '--overlay', '--resume') == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, 'overlay'])
+    assert len(list((out / 'overlay').iterdir())) == 3
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, 'No space left on device')
 
 
 @pytest.mark.parametrize('stem', ['n' * 250, 'ü' * 125])
@@ -556,6 +590,23 @@ def test_nobodys_files_are_replaced(pictures, tmp_path, capsys, out):
     assert run(pictures, '--out', tmp_path / out) == 2
     assert 'choose' in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')} == before
+
+
+@pytest.mark.parametrize('theirs', ['run.json', 'overlay/00001_a.jpg', 'assessments.parquet'])
+def test_nobodys_single_file_is_replaced(pictures, tmp_path, capsys, theirs):
+    (tmp_path / 'out' / theirs).parent.mkdir(parents=True)
+    (tmp_path / 'out' / theirs).write_text('precious')
+    assert run(pictures, '--out', tmp_path / 'out', '--overlay') == 2
+    assert 'choose another folder' in capsys.readouterr().err
+    assert (tmp_path / 'out' / theirs).read_text() == 'precious'
+
+
+def test_what_somebody_put_among_overlays_is_not_removed(pictures, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert run(pictures / 'left.jpg', '--out', out, '--overlay') == 0
+    (out / 'overlay' / 'notes.txt').write_text('precious')
+    assert run(pictures / 'left.jpg', '--out', out) == 2
+    assert 'overlay/notes.txt that is not of an earlier run' in capsys.readouterr().err
 
 
 def test_an_odd_name_or_folder_costs_itself_alone(pictures, tmp_path, monkeypatch):

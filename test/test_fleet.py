@@ -476,9 +476,27 @@ def test_what_a_glob_matches_on_several_ways_is_one_input(tmp_path, monkeypatch,
     Path('ws/a/up').symlink_to(tmp_path)
     Path('ws/a/b/up').symlink_to(tmp_path / 'ws')
     found = [str(one.found.path.resolve().relative_to(tmp_path))
-             for one in sources.find([pattern])]
+             for one in sources.find([pattern], Path('/elsewhere'))]
     bag = [] if pattern.endswith('jpg') else ['ws/bag']
     assert sorted(found) == ['ws/a/2.jpg', 'ws/a/b/1.jpg', *bag]
+
+
+@pytest.mark.parametrize(('given', 'refused'), [
+    ('ws/*', True), ('ws/**', True), ('**', True), ('ws/**/*.jpg', True), ('*/*', True),
+    ('w[s]/**/*_left.j*', True), ('ws/r?s/overlay', True), ('link/*', True), ('m.csv', True),
+    ('ws/../ws/*', True), ('w*/../ws/a.jpg', False),
+    ('ws/*.jpg', False), ('ws/**/*.mcap', False), ('ws/**/IMG*.jpg', False), ('ws/[!r]*', False),
+    ('ws/a.jpg', False)])
+def test_results_never_lie_where_the_next_run_looks(tmp_path, monkeypatch, capsys, given, refused):
+    """It would assess the overlays of this one."""
+    monkeypatch.chdir(tmp_path)
+    Path('ws').mkdir()
+    Path('ws/a.jpg').touch()
+    Path('link').symlink_to('ws')
+    Path('m.csv').write_text('input\nws\n')
+    assert run(given, '--out', 'ws/res', '--overlay') == (2 if refused else 1)
+    assert ('choose a folder beside it' in capsys.readouterr().err) is refused
+    assert Path('ws/res').exists() is not refused
 
 
 @pytest.mark.parametrize('kind', ['csv', 'semicolons', 'parquet'])
@@ -542,7 +560,7 @@ def test_a_folder_that_is_closed_to_us_is_an_input_of_a_glob_that_cannot_be_read
     monkeypatch.setattr(os, 'access', lambda path, _: path.name != 'closed')
     monkeypatch.setattr(Path, 'iterdir', closed(Path.iterdir))
     assert [(one.found.path.parent.name, one.found.problem)
-            for one in sources.find([f'{tmp_path}/**/*.jpg'])] == [
+            for one in sources.find([f'{tmp_path}/**/*.jpg'], Path('/elsewhere'))] == [
         (tmp_path.name, 'cannot be read (Permission denied)'), ('open', '')]
 
 

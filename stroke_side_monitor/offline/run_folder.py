@@ -11,6 +11,8 @@ import fcntl
 import json
 import os
 import platform
+import re
+import shutil
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,6 +30,8 @@ from stroke_side_monitor.offline.tasks import Options, Result, Task
 
 JOURNAL = '.assess.journal'
 RUN = 'run.json'
+OVERLAY = 'overlay'
+_OF_OVERLAYS = re.compile(r'\.?\d{5,}_.*\.(jpg|partial)', re.DOTALL)
 
 
 class RunError(ValueError):
@@ -69,18 +73,26 @@ def _version(package: str) -> str:
         return 'not installed by pip'
 
 
-def why_not_into(out: Path, given: Sequence[Path]) -> str:
-    """Why nothing must be written there; '' when it may: nobody's files are replaced or read."""
+def why_not_into(out: Path) -> str:
+    """Why nothing must be written there; '' when it may: nobody's files are replaced."""
     # Not by Path's own: links in circles and names that are too long are found out when written.
-    real = Path(os.path.realpath(out))
-    for folder in (os.path.realpath(path) for path in given if os.path.isdir(path)):
-        if Path(folder) in (real, *real.parents):
-            return f'--out {out} lies in the input {folder}: choose a folder beside it'
-    foreign = [name for name in (*Writers.NAMES, dataset.NAME) if os.path.exists(out / name)]
-    if foreign and not {*Writers.NAMES} <= {*foreign}:
+    if os.path.exists(out / JOURNAL):
+        return ''  # ours; it may have ended while the result files got their names
+    overlays = os.listdir(out / OVERLAY) if os.path.isdir(out / OVERLAY) else []
+    foreign = [name for name in (*Writers.NAMES, dataset.NAME, RUN) if os.path.exists(out / name)]
+    if not {*Writers.NAMES} <= {*foreign}:
+        foreign += [OVERLAY] if overlays else []
+    else:
+        foreign = [f'{OVERLAY}/{name}' for name in overlays if not _OF_OVERLAYS.fullmatch(name)]
+    if foreign:
         return (f'--out {out} holds a {foreign[0]} that is not of an earlier run: choose another '
                 'folder')
     return ''
+
+
+def overlays_of(out: Path) -> Path:
+    """Where the annotated pictures of a run are kept until its results are written."""
+    return out / f'.{OVERLAY}.partial'
 
 
 class RunFolder:
@@ -134,6 +146,7 @@ class RunFolder:
         if sound == len(head):
             self._journal.truncate(0)
             self._journal.write(header)
+            shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
         elif not resume:
             raise RunError(f'{self._folder} holds an unfinished run ({self.done} of '
                            f'{len(self._tasks)} inputs): continue it with --resume, or choose '
@@ -192,12 +205,13 @@ class RunFolder:
         self._note(result.place, at, failed=bool(result.error))
         return True
 
-    def finish(self, *, parquet: bool = False) -> None:
+    def finish(self, *, parquet: bool = False, overlay: bool = False) -> None:
         """Write the result files, all results being there.
 
         Args:
             parquet: the records as a Parquet dataset, too; without it, that of an earlier run in
                 the same folder goes, as its other results do.
+            overlay: the annotated pictures likewise.
         """
         with Writers(self._folder) as writers:
             for one in self._results():
@@ -205,9 +219,20 @@ class RunFolder:
             if parquet:
                 dataset.write(self._folder, self._results(), self._description)
         dataset.publish(self._folder)
+        self._publish_overlays(overlay)
         facts = {**self._description, 'inputs': len(self._tasks), 'failed': self._failed}
         atomic_file.write(self._folder / RUN, (json.dumps(facts, indent=2) + '\n').encode())
         (self._folder / JOURNAL).unlink()
+
+    def _publish_overlays(self, overlay: bool) -> None:
+        drawn, to = overlays_of(self._folder), self._folder / OVERLAY
+        before = self._folder / f'.{OVERLAY}.before'
+        shutil.rmtree(before, ignore_errors=True)
+        if to.exists() and (drawn.exists() or not overlay):  # else there since it was ended here
+            os.replace(to, before)
+        if drawn.exists():
+            os.replace(drawn, to)
+        shutil.rmtree(before, ignore_errors=True)
 
     def _results(self) -> Iterator[list[Record]]:
         for at in self._at:
@@ -217,6 +242,7 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         if not self.done:
             (self._folder / JOURNAL).unlink(missing_ok=True)
+            shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
         self._journal.close()
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,17 +47,20 @@ class Source:
     changes: tuple[tuple[str, str], ...] = ()
 
 
-def find(given: Sequence[str]) -> Iterator[Source]:
+def find(given: Sequence[str], out: Path) -> Iterator[Source]:
     """Every input, in the order given; folders and globs in sorted order.
 
+    Args:
+        out: where results go: in no folder that is given, and where no glob finds them.
+
     Raises:
-        SourceError: a manifest cannot be read, or a URL cannot be listed.
+        SourceError: a manifest cannot be read, a URL cannot be listed, or `out` is there.
     """
     for one in given:
         if not is_url(one) and Path(one).suffix.lower() in MANIFESTS and os.path.isfile(one):
-            yield from _of_manifest(Path(one))
+            yield from _of_manifest(Path(one), out)
         else:
-            yield from _find(one)
+            yield from _find(one, out)
 
 
 def is_url(text: str) -> bool:
@@ -64,16 +68,50 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
-def _find(one: str) -> Iterator[Source]:
+def _find(one: str, out: Path) -> Iterator[Source]:
     if is_url(one):
         yield from _at_url(one)
     elif glob.has_magic(one) and not os.path.exists(one):
+        if _finds_results(one, out):
+            raise SourceError(f'--out {out} lies where {one} looks: choose a folder beside it')
         matches = sorted(set(_matches(one)))
         if not matches:
             yield Source(Input(Path(one), Kind.UNUSABLE, 'matches no file'))
         yield from map(Source, _once(inputs.find(matches)))
     else:
+        if os.path.isdir(one) and Path(os.path.realpath(one)) in _way_to(out):
+            raise SourceError(f'--out {out} lies in the input {one}: choose a folder beside it')
         yield from map(Source, inputs.find([Path(one)]))
+
+
+def _way_to(out: Path) -> tuple[Path, ...]:
+    real = Path(os.path.realpath(out))
+    return (real, *real.parents)
+
+
+def _finds_results(pattern: str, out: Path) -> bool:
+    """Whether the glob finds the overlays of a run into `out`, or a folder above them."""
+    parts = (Path.cwd() / pattern).parts
+    at = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    fixed = Path(os.path.realpath(Path(*parts[:at]))).parts
+    # An overlay that the glob can find if it finds any.
+    overlay = f'00000_{re.sub("[*?]", "", Path(parts[-1]).stem)}.jpg'
+    results = (*Path(os.path.realpath(out)).parts, 'overlay', overlay)
+    return results[:len(fixed)] == fixed and _leads_to(parts[at:], results[len(fixed):])
+
+
+def _leads_to(pattern: Sequence[str], names: Sequence[str]) -> bool:
+    if not pattern:
+        return True
+    if pattern[0] == '**' and _leads_to(pattern[1:], names):
+        return True
+    if not names or not _fits(names[0], pattern[0]):
+        return False
+    return _leads_to(pattern if pattern[0] == '**' else pattern[1:], names[1:])
+
+
+def _fits(name: str, part: str) -> bool:
+    return fnmatchcase(name, part) and (part.startswith('.') or not name.startswith('.'))
 
 
 def _matches(pattern: str) -> Iterator[Path]:
@@ -110,7 +148,7 @@ def _once(found: Iterable[Input]) -> Iterator[Input]:
             bags.add(place)
 
 
-def _of_manifest(path: Path) -> Iterator[Source]:
+def _of_manifest(path: Path, out: Path) -> Iterator[Source]:
     rows = _rows_of_csv(path) if path.suffix.lower() == '.csv' else _rows_of_parquet(path)
     for number, row in enumerate(rows, 1):
         if None in row:
@@ -129,7 +167,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
         except (ValueError, TypeError, OverflowError) as error:
             raise SourceError(f'{path}: row {number}: {error}') from error
         # Of a URL in a manifest nothing is asked before its turn: there may be a million.
-        found = [Source(*_named(name))] if is_url(name) else _find(str(path.parent / name))
+        found = [Source(*_named(name))] if is_url(name) else _find(str(path.parent / name), out)
         for source in found:
             yield replace(source, size=size, topic=row.get('topic') or None, changes=changes)
 
@@ -272,8 +310,3 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 def _in_short(error: Exception) -> str:
     return ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
-
-
-def local(given: Iterable[str]) -> list[Path]:
-    """Those of the paths given that are on this machine."""
-    return [Path(one) for one in given if not is_url(one)]
