@@ -11,7 +11,7 @@ from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics
 from stroke_side_monitor.assessment.norms import NormsError
-from stroke_side_monitor.assessment.terms import Basis, Grade, Side
+from stroke_side_monitor.assessment.terms import Basis, Grade, RegionSeverity, Side
 from stroke_side_monitor.perception.face_mesh import RegionMesh
 from stroke_side_monitor.perception.face_tracker import NOTHING, StillFaceFinder
 from stroke_side_monitor.perception.patient_choice import POLICIES
@@ -524,6 +524,31 @@ def test_a_complete_palsy_is_told_beside_a_covered_eye(stills, patient, side):
         hidden_eye.covered(face, 'gauze', side, rng=np.random.default_rng(1)), 0.0).side
     assert said.side is side
     assert 'eye_hidden' in said.reasons
+
+
+@pytest.mark.parametrize('eye_distance_px', [44.0, 90.0])
+def test_lids_that_may_not_name_a_side_grade_nothing_either(stills, patient, eye_distance_px):
+    person = patient.framed(640, 480, eye_distance_px)
+    rgb, _ = simulate_still(person, Palsy.of(Side.LEFT, 0.5, 'peripheral'), 'eye_close')
+    said = stills.assess(rgb, 0.0)
+    assert abs(said.side.eye_score) > SETTINGS.rule.eye_on
+    assert (said.side.side, said.side.reasons) == (Side.NONE, ('lids_unclear',))
+    assert (said.severity.grade, said.severity.eye_severity) == (
+        Grade.NORMAL, RegionSeverity.UNKNOWN)
+    assert 'eye_not_measured' in said.severity.reasons
+    assert_mirrored(said, stills.assess(flipped(rgb), 0.0))
+
+
+def test_lids_that_tell_nothing_do_not_name_a_side_by_the_blink_that_follows(monkeypatch, patient):
+    person = patient.framed(640, 480, 90.0)
+    rgb, _ = simulate_still(person, Palsy.of(Side.LEFT, 0.5, 'peripheral'), 'eye_close')
+    pipeline = Pipeline(dataclasses.replace(SETTINGS, use_classifier=False), video=True)
+    blinks = iter([False, False, True, True, True])
+    monkeypatch.setattr(pipeline._person, 'blinks', lambda _: next(blinks))
+    said = [pipeline.assess(rgb, index / 15).side for index in range(5)]
+    pipeline.close()
+    assert ['blink' in one.reasons for one in said] == [False] * 2 + [True] * 3
+    assert {one.side for one in said[2:]} == {Side.NONE}
 
 
 def test_a_mask_put_on_and_taken_off_before_the_camera(patient):

@@ -131,7 +131,8 @@ def unknown_severity(reasons: tuple[str, ...]) -> SeverityEstimate:
 
 
 def static_severity(mouth_score: float, eye_score: float,
-                    parameters: SeverityParameters = DEFAULTS) -> SeverityEstimate:
+                    parameters: SeverityParameters = DEFAULTS, *, eye_unclear: bool = False
+                    ) -> SeverityEstimate:
     """Severity from the face as it is. Weakness that shows only in movement is missed.
 
     House-Brackmann II to IV look symmetrical at rest, so a symmetric face is
@@ -141,10 +142,13 @@ def static_severity(mouth_score: float, eye_score: float,
         mouth_score: M, in healthy standard deviations; NaN when not measured.
         eye_score: E, likewise.
         parameters: the cuts.
+        eye_unclear: the eyes are seen, but E tells nothing (`lids_unclear`): the eye is not graded,
+            and the index is of the mouth alone. Without E there is no index.
     """
+    index = _static_index(mouth_score, 0.0 if eye_unclear else eye_score, parameters)
+    eye_score = math.nan if eye_unclear else eye_score
     mouth = region_severity(mouth_score, parameters.mouth_cuts)
     eye = region_severity(eye_score, parameters.eye_cuts)
-    index = _static_index(mouth_score, eye_score, parameters)
     grade = grade_of(index, parameters)
     nihss = _STATIC_NIHSS[mouth, eye > RegionSeverity.NONE] if grade else _NO_RANGE
     house_brackmann = _STATIC_HOUSE_BRACKMANN[grade]
@@ -159,7 +163,8 @@ def static_severity(mouth_score: float, eye_score: float,
 
 
 def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: float, named: Side,
-                   parameters: SeverityParameters = DEFAULTS) -> SeverityEstimate:
+                   parameters: SeverityParameters = DEFAULTS, *, eye_unclear: bool = False
+                   ) -> SeverityEstimate:
     """A static estimate as it stands beside the side that is named on the same frame.
 
     What is said together must agree: the index is of the face as it is now, at rest or moving,
@@ -171,10 +176,11 @@ def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: fl
         mouth_score, eye_score: M and E behind the side.
         named: the side.
         parameters: the cuts.
+        eye_unclear: see static_severity.
     """
     if NO_MOVEMENT in estimate.reasons:
         return estimate  # what exercises have taken back stays so
-    now = static_severity(mouth_score, eye_score, parameters)
+    now = static_severity(mouth_score, eye_score, parameters, eye_unclear=eye_unclear)
     if now.grade is Grade.NORMAL and named in (Side.LEFT, Side.RIGHT):
         index = parameters.grade_floors[-1] - 1.0
         grade = grade_of(index, parameters)
@@ -187,7 +193,8 @@ def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: fl
 
 
 def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_score: float,
-                     parameters: SeverityParameters = DEFAULTS) -> SeverityEstimate:
+                     parameters: SeverityParameters = DEFAULTS, *, eye_unclear: bool = False
+                     ) -> SeverityEstimate:
     """Severity from commanded movements, the latest repetitions of each exercise pooled.
 
     Spec metrics 8, after Sunnybrook: voluntary movement, less what rest and
@@ -199,11 +206,12 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
         results: of this patient and session, oldest first.
         mouth_score, eye_score: M and E AT REST, outside the exercises; NaN when not measured.
         parameters: the cuts.
+        eye_unclear: see static_severity.
 
     Returns:
         The static estimate, saying why, when no exercise can be used.
     """
-    rest = static_severity(mouth_score, eye_score, parameters)
+    rest = static_severity(mouth_score, eye_score, parameters, eye_unclear=eye_unclear)
     if not results:
         return rest
     movements = _pool(results, parameters.repetitions)
@@ -212,7 +220,8 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
         rest = replace(rest, reasons=(NO_VALID_EXERCISE, *rest.reasons))
         return _not_normal(rest, unmoved) if unmoved else rest
     ratios = {name: movement.ratio for name, movement in movements.items()}
-    index = _dynamic_index(movements, mouth_score, eye_score, parameters)
+    index = _dynamic_index(movements, mouth_score, math.nan if eye_unclear else eye_score,
+                           parameters)
     nihss = _dynamic_nihss(ratios, parameters)
     estimate = replace(
         rest, basis=Basis.DYNAMIC, symmetry_index=index, grade=grade_of(index, parameters),

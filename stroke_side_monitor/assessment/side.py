@@ -86,7 +86,7 @@ class Evidence:
         (|score| < 1: undecided), NaN when there is none.
     movement: D of the commanded movements, -1..1, NaN before there was one.
     lids_tell: 1 where the lids may name a side, 0 where they are too small, shut or squinting;
-        from a half on they may.
+        from a half on they may. NaN where there is no E.
     unasked: how much less the left of the mouth moves in talk and smiles that nobody asked for,
         -2..2 (spontaneous.py); NaN while little has moved, or it moves on command.
     eye_hidden: 1 where something covers one eye, else 0; hidden from a half on. Eye and classifier
@@ -115,6 +115,7 @@ class Evidence:
 
 
 _WITNESSES = tuple(field.name for field in fields(Evidence))
+_NOTHING = Evidence(math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -271,21 +272,30 @@ class SideFilter:
         self._stable_after_s = stable_after_s
         self._least_frames = least_frames
         self._recent: deque[tuple[float, Evidence]] = deque()
+        self._weighed = _NOTHING
         self._side = Side.UNKNOWN
         self._since_s = math.nan
 
     def reset(self) -> None:
         """Forget everything: a new patient, or a clock that jumped."""
         self._recent.clear()
+        self._weighed = _NOTHING
         self._side = Side.UNKNOWN
+
+    @property
+    def lids_unclear(self) -> bool:
+        """Whether E of the last answer may name no side: it must grade no eye either."""
+        return self._weighed.lids_tell < 0.5  # False while it is NaN
 
     def add(self, stamp_s: float, evidence: Evidence, rule: SideRule) -> SideDecision:
         """Take one frame's evidence (stamps in seconds, increasing) and answer for now."""
         self._recent.append((stamp_s, evidence))
         self._forget_before(stamp_s - self._window_s)
         if len(self._recent) < self._least_frames:
+            self._weighed = evidence
             return unknown_side(('warming_up',), evidence)
-        decision = decide(self._median(), rule, self._side)
+        self._weighed = self._median()
+        decision = decide(self._weighed, rule, self._side)
         return self._with_stability(decision, stamp_s)
 
     def miss(self, stamp_s: float, reasons: tuple[str, ...], evidence: Evidence | None = None

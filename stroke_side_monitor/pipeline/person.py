@@ -48,9 +48,9 @@ class Person:
         self._exercises = ExerciseTracker()
         self._spontaneous = SpontaneousMovement()
         self._movement_asymmetry = math.nan
-        self._rest_scores = (math.nan, math.nan)
+        self._rest_scores, self._rest_eye_unclear = (math.nan, math.nan), False
         self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
-        self._trend_basis = Basis.UNKNOWN
+        self._trend_of = (Basis.UNKNOWN, False)
         self._personal = PersonalReference(norms)
 
     def forget(self) -> None:
@@ -60,7 +60,7 @@ class Person:
         self._exercises.reset()
         self._spontaneous.reset()
         self._movement_asymmetry = math.nan
-        self._rest_scores = (math.nan, math.nan)
+        self._rest_scores, self._rest_eye_unclear = (math.nan, math.nan), False
         self._trend.reset()
         self._personal.reset()
 
@@ -83,7 +83,8 @@ class Person:
     @property
     def severity_so_far(self) -> SeverityEstimate:
         """What rest and the concluded exercises come to, without a trend."""
-        return severity.dynamic_severity(self._exercises.results, *self._rest_scores)
+        return severity.dynamic_severity(self._exercises.results, *self._rest_scores,
+                                         eye_unclear=self._rest_eye_unclear)
 
     @property
     def moving(self) -> bool:
@@ -110,18 +111,20 @@ class Person:
         at_rest = self._exercises.at_rest
         unasked = self._spontaneous.add(stamp_s, moving if at_rest else None)
         eye_hidden = 'eye_hidden' in view.limits
+        no_lids = eye_hidden or 'blink' in view.limits
         evidence = Evidence(
             side.mouth_score(z),
-            math.nan if eye_hidden or 'blink' in view.limits else side.eye_score(z),
+            math.nan if no_lids else side.eye_score(z),
             math.nan if eye_hidden else classifier_score,
             self._movement_asymmetry,
-            lids_tell=float('lids_unclear' not in view.limits),
+            lids_tell=math.nan if no_lids else float('lids_unclear' not in view.limits),
             unasked=unasked if at_rest else math.nan,
             eye_hidden=float(eye_hidden),
             pitch_deg=view.pitch_deg)
         decision = self._filter.add(stamp_s, evidence, rule)
         if at_rest:
             self._rest_scores = (decision.landmark_score, decision.eye_score)
+            self._rest_eye_unclear = self._filter.lids_unclear
         personal = self._personal.add(
             stamp_s, measured.metrics, measured.context,
             at_rest=at_rest and not eye_hidden and not turned, results=finished,
@@ -132,7 +135,8 @@ class Person:
         estimate = self._with_trend(stamp_s, self.severity_so_far)
         if estimate.basis is Basis.STATIC:
             estimate = severity.of_this_moment(estimate, decision.landmark_score,
-                                               decision.eye_score, decision.side)
+                                               decision.eye_score, decision.side,
+                                               eye_unclear=self._filter.lids_unclear)
         return Assessment(stamp_s, decision, estimate, view, measured.metrics, z, finished,
                           personal)
 
@@ -158,9 +162,11 @@ class Person:
         return finished
 
     def _with_trend(self, stamp_s: float, estimate: SeverityEstimate) -> SeverityEstimate:
-        if estimate.basis is not self._trend_basis:
-            # An index from movement and one from rest are not points of one course.
+        without_eye = (severity.EYE_NOT_MEASURED in estimate.reasons
+                       and not math.isnan(estimate.symmetry_index))
+        if (estimate.basis, without_eye) != self._trend_of:
+            # Indices from movement and from rest, with the eye and without, are not of one course.
             self._trend.reset()
-            self._trend_basis = estimate.basis
+            self._trend_of = (estimate.basis, without_eye)
         found = self._trend.add(stamp_s, estimate.symmetry_index)
         return replace(estimate, trend=found.trend, trend_per_minute=60.0 * found.slope)

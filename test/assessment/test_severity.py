@@ -101,6 +101,21 @@ def test_an_eye_that_was_not_measured_leaves_the_grade_unknown_but_not_the_mouth
     assert 'eye_not_measured' in estimate.reasons
 
 
+def test_lids_that_cannot_be_compared_grade_no_eye_and_leave_the_mouth_its_index():
+    for mouth in (0.5, 5.0):
+        estimate = static_severity(mouth, 9.0, eye_unclear=True)
+        alone = static_severity(mouth, 0.0)
+        assert (estimate.eye_severity, estimate.mouth_severity) == (
+            RegionSeverity.UNKNOWN, alone.mouth_severity)
+        assert (estimate.symmetry_index, estimate.grade) == (alone.symmetry_index, alone.grade)
+        assert 'eye_not_measured' in estimate.reasons
+        assert of_this_moment(alone, mouth, 9.0, Side.NONE, eye_unclear=True) == estimate
+        results = palsy({'smile': 0.9})
+        assert dynamic_severity([], mouth, 9.0, eye_unclear=True) == estimate
+        assert dynamic_severity(results, mouth, 9.0, eye_unclear=True) == dynamic_severity(
+            results, mouth, math.nan)
+
+
 @pytest.mark.parametrize('named', [Side.LEFT, Side.RIGHT])
 def test_a_face_with_a_named_side_is_never_called_normal(named):
     rest = static_severity(0.2, 0.1)

@@ -74,6 +74,19 @@ def test_lids_that_tell_nothing_are_reported_and_not_heard():
     assert said.side is Side.LEFT, 'most frames tell'
 
 
+def test_the_window_tells_what_the_lids_may_not_say():
+    window = SideFilter(1.0, 0.5, least_frames=3)
+    unclear = []
+    for index, tell in enumerate((0.0, 1.0, 1.0, 0.0, 0.0, math.nan, math.nan)):
+        window.add(index / 30, Evidence(0.3, 9.0, lids_tell=tell), RULE)
+        unclear.append(window.lids_unclear)
+    # Of the frame alone while the window is warming up; frames without lids have no vote.
+    assert unclear == [True, False, False, False, True, True, True]
+    window.reset()
+    window.add(1.0, Evidence(0.3, math.nan, lids_tell=math.nan), RULE)
+    assert not window.lids_unclear
+
+
 def test_lids_against_a_mouth_that_names_a_side_are_not_heard():
     heard = decide(Evidence(-2.2, 9.0), RULE)
     assert (heard.side, heard.reasons) == (Side.RIGHT, ())
