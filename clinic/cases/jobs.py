@@ -23,7 +23,7 @@ from django.db import Error, close_old_connections
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from clinic.cases.models import REMOVED, Case, remove
+from clinic.cases.models import REMOVED, Case, no_room, remove
 from clinic.cases.pictures import UploadError
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,10 @@ def check_room() -> None:
         UploadError: enough is being done already.
     """
     since = timezone.now() - timedelta(seconds=_LONGEST_S)
-    if Case.objects.filter(state__in=(Case.State.WAITING, Case.State.RUNNING),
-                           made__gt=since).count() >= settings.MAX_JOBS:
+    # A face needs no process of its own.
+    long_work = Case.objects.exclude(kind=Case.Kind.FACE)
+    if long_work.filter(state__in=Case.UNDER_WAY,
+                        made__gt=since).count() >= settings.MAX_JOBS:
         raise UploadError(_('Others are being assessed just now. Try again in a minute.'))
 
 
@@ -56,6 +58,9 @@ def start(case: Case, files: Iterable[tuple[str, UploadedFile]]) -> None:
 
     Args:
         files: name within the folder, made by us and never by the sender, and content.
+
+    Raises:
+        UploadError: there is no room for the input; the case is deleted.
     """
     place = folder(case)
     try:
@@ -66,9 +71,11 @@ def start(case: Case, files: Iterable[tuple[str, UploadedFile]]) -> None:
         process = subprocess.Popen(
             [sys.executable, '-m', 'clinic.manage', 'work', str(case.id)],
             cwd=settings.ROOT.parent, stdin=subprocess.DEVNULL, preexec_fn=_limit)
-    except BaseException:
+    except BaseException as error:
         remove(place)
         case.delete()
+        if isinstance(error, OSError):
+            raise no_room(place.name, error) from error
         raise
     threading.Thread(target=_follow, args=(process, case.pk), daemon=True).start()
 

@@ -16,7 +16,10 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from clinic.cases.pictures import UploadError
 
 log = logging.getLogger(__name__)
 REMOVED = '.deleted'  # ends the name of what is being removed
@@ -86,12 +89,15 @@ class Case(models.Model):
 
         Raises:
             CaseGone: it was deleted; its folder is not made again.
+            UploadError: there is no room for it.
         """
-        if not self.folder.is_dir():
-            if not type(self).objects.filter(pk=self.pk).exists():
-                raise CaseGone(str(self))
+        if not self.folder.is_dir() and not type(self).objects.filter(pk=self.pk).exists():
+            raise CaseGone(str(self))
+        try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-        (self.folder / name).write_bytes(data)
+            (self.folder / name).write_bytes(data)
+        except OSError as error:
+            raise no_room(self.pk, error) from error
 
     def store(self, **fields: Any) -> None:
         """Set fields while the case is being assessed; unlike `save` it brings nothing back.
@@ -226,6 +232,13 @@ def remove(place: Path) -> None:
             shutil.rmtree(gone)
     except FileNotFoundError:
         return  # somebody else removes it
+
+
+def no_room(case_id: object, error: OSError) -> UploadError:
+    """The line for the person who sent it; what went wrong goes to the log."""
+    log.error('files of case %s cannot be stored: %s', case_id, error)
+    return UploadError(gettext(
+        'The server cannot store this; its disk may be full. Tell whoever looks after it.'))
 
 
 def note(user: Any, act: str, about: object = '') -> None:

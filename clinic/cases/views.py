@@ -53,10 +53,9 @@ def face(request: HttpRequest) -> HttpResponse:
     if request.method == 'POST' and form.is_valid():
         try:
             rgb = pictures.read(form.cleaned_data['picture'].read())
+            return _checked(request, form.cleaned_data, rgb)
         except pictures.UploadError as error:
             form.add_error('picture', str(error))
-        else:
-            return _checked(request, form.cleaned_data, rgb)
     return render(request, 'cases/face.html', {'form': form},
                   status=400 if form.is_bound else 200)
 
@@ -64,15 +63,22 @@ def face(request: HttpRequest) -> HttpResponse:
 def _checked(request: HttpRequest, given: dict[str, Any], rgb: pictures.Picture) -> HttpResponse:
     Case.sweep()
     finding = faces.check(rgb, mirrored=given['mirrored'])
+    # Done once its pictures are there, whatever happens in between.
     case = Case.objects.create(
-        owner=request.user, kind=Case.Kind.FACE, state=Case.State.DONE, progress=100,
+        owner=request.user, kind=Case.Kind.FACE, state=Case.State.RUNNING, progress=100,
         kept=given['keep'], patient_key=given['patient_key'] if given['keep'] else '',
         result=finding.figures, given_by=finding.models)
+    try:
+        if case.kept:
+            upright = rgb[:, ::-1] if given['mirrored'] else rgb
+            case.write('picture.jpg', pictures.jpeg(upright, 95))
+            case.write('annotated.jpg', finding.annotated)
+        case.store(state=Case.State.DONE)
+    except pictures.UploadError:
+        case.delete()
+        raise
     note(request.user, 'face check', case)
     if case.kept:
-        upright = rgb[:, ::-1] if given['mirrored'] else rgb
-        case.write('picture.jpg', pictures.jpeg(upright, 95))
-        case.write('annotated.jpg', finding.annotated)
         return redirect('case', case.id)
     once = 'data:image/jpeg;base64,' + base64.b64encode(finding.annotated).decode()
     return render(request, 'cases/case.html', _shown(case, once))
@@ -115,14 +121,14 @@ def _long_work(request: HttpRequest, form_class: type[ConsentForm], template: st
             known, files = ask(given)
             Case.sweep()
             jobs.check_room()
-        except pictures.UploadError as error:
-            form.add_error(None, str(error))
-        else:
             case = Case.objects.create(
                 owner=request.user, kind=kind, kept=given['keep'],
                 patient_key=given['patient_key'] if given['keep'] else '',
                 result={**known, 'language': get_language()})
             jobs.start(case, files)
+        except pictures.UploadError as error:
+            form.add_error(None, str(error))
+        else:
             note(request.user, f'{kind} check', case)
             return redirect('case', case.id)
     return render(request, template, {'form': form, 'exercises': _guided_plan(),

@@ -2,12 +2,14 @@
 
 import csv
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from clinic.cases.models import Case, Opinion
-from clinic.tests.conftest import png
+from clinic.tests.conftest import jpeg, png
 from training.sources import read_source
 
 
@@ -53,6 +55,35 @@ def test_the_newest_word_of_an_expert_counts(browse, kept, tmp_path, words, expo
     call_command('export_feedback', str(tmp_path / 'out'))
     rows = list(csv.DictReader((tmp_path / 'out' / 'labels.csv').open()))
     assert [row['label'] for row in rows] == exported
+
+
+@pytest.mark.parametrize('damage', ['gone', 'empty'])
+def test_a_case_whose_picture_is_gone_does_not_keep_the_others(
+        browse, kept, people, tmp_path, damage, capsys):
+    kept.write('picture.jpg', b'') if damage == 'empty' else (kept.folder / 'picture.jpg').unlink()
+    other = Case.objects.create(owner=people['clinician'], kind='face', state='done', kept=True)
+    other.write('picture.jpg', jpeg(np.zeros((48, 64, 3), np.uint8)))
+    for case in (kept, other):
+        case.opinions.create(by=people['clinician'], label='left', state='confirmed',
+                             confirmed='left', confirmed_at=timezone.now())
+    call_command('export_feedback', str(tmp_path / 'out'))
+    rows = list(csv.DictReader((tmp_path / 'out' / 'labels.csv').open()))
+    assert [row['filename'] for row in rows] == [f'{other.id}.jpg']
+    told = capsys.readouterr()
+    assert told.err == f'picture.jpg of case {kept.id} is missing; the case is left out\n'
+    assert told.out.startswith('1 confirmed cases')
+    other.delete()
+
+
+def test_half_a_scan_is_not_exported(people, tmp_path):
+    case = Case.objects.create(owner=people['clinician'], kind='scan', state='done', kept=True,
+                               result={'count': 2, 'presets': ['as-is']})
+    case.write('slice-0-as-is.jpg', jpeg(np.zeros((48, 64, 3), np.uint8)))
+    case.opinions.create(by=people['clinician'], label='stroke', state='confirmed',
+                         confirmed='stroke', confirmed_at=timezone.now())
+    call_command('export_feedback', str(tmp_path / 'out'), '--kind', 'scan')
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['labels.csv']
+    case.delete()
 
 
 def test_an_export_never_mixes_with_another(tmp_path, db):

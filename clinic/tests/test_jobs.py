@@ -1,6 +1,7 @@
 """Work that is disturbed leaves nothing behind: its case deleted meanwhile, the server killed."""
 
 import os
+import resource
 import subprocess
 import threading
 import time
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
@@ -209,3 +211,40 @@ def test_input_goes_though_the_database_does_not_answer(begun, caplog, command, 
     assert process.returncode == code
     assert not jobs.folder(case).exists()
     assert 'the connection is closed' in caplog.text
+
+
+# The disk is full
+
+
+@pytest.fixture
+def full():
+    """Files of more than 20 kB cannot be written, as on a disk with as little room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize('page', ['face', 'scan'])
+def test_what_cannot_be_stored_is_told_in_one_line_and_leaves_no_case(
+        browse, left_weak, stored, full, page):
+    answer = browse('clinician').post(f'/{page}/', {
+        'consent': 'on', 'keep': 'on',
+        {'face': 'picture', 'scan': 'files'}[page]: SimpleUploadedFile('f.png', png(left_weak))})
+    assert answer.status_code == 400
+    assert 'The server cannot store this; its disk may be full.' in answer.content.decode()
+    assert not Case.objects.exists()
+    assert stored() == []
+
+
+def test_work_that_cannot_be_stored_says_so(begun, left_weak, full):
+    case = begun('scan')
+    case.folder.touch()  # no folder can be made in its place
+    call_command('work', str(case.id))
+    assert 'The server cannot store this' in Case.objects.get().problem
+
+
+def test_a_face_check_takes_nobodys_place(begun, people):
+    for _ in range(settings.MAX_JOBS):
+        Case.objects.create(owner=people['clinician'], kind='face', state='running')
+    jobs.check_room()

@@ -7,6 +7,7 @@ subject is the pseudonym's or the case's number.
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from clinic.cases.models import Case, Opinion, note
 from clinic.cases.pictures import as_channels
 from clinic.cases.scans import AS_IS, NO_DEVICE, SHOWN_TO_MODEL
 from training.scans.reading import WINDOW_TEXT
+
+
+class _MissingError(Exception):
+    """A picture of a kept case is not there any more."""
 
 
 class Command(BaseCommand):
@@ -36,18 +41,24 @@ class Command(BaseCommand):
             raise CommandError(f'{folder} is not empty; name a new folder')
         folder.mkdir(parents=True, exist_ok=True)
         kind = options['kind']
-        labels = _labels(kind)
+        labels, written = _labels(kind), 0
         write = _face if kind == Case.Kind.FACE else _slices
         with (folder / 'labels.csv').open('w', newline='') as file:
             rows = csv.writer(file)
             rows.writerow(('filename', 'label', 'subject', 'source', 'window'))
             for case, label in labels.items():
-                rows.writerow((write(case, folder), label,
+                try:
+                    name = write(case, folder)
+                except _MissingError as error:
+                    self.stderr.write(f'{error}; the case is left out')
+                    continue
+                written += 1
+                rows.writerow((name, label,
                                f'{case.owner_id}-{case.patient_key or case.id}',
                                case.result.get('device') or NO_DEVICE,
                                WINDOW_TEXT if _is_windowed(case) else ''))
                 note('command line', 'exported', case)
-        self.stdout.write(f'{len(labels)} confirmed cases in {folder}')
+        self.stdout.write(f'{written} confirmed cases in {folder}')
 
 
 def _labels(kind: str) -> dict[Case, str]:
@@ -60,21 +71,29 @@ def _labels(kind: str) -> dict[Case, str]:
 
 
 def _face(case: Case, folder: Path) -> str:
-    (folder / f'{case.id}.jpg').write_bytes(_kept(case, 'picture.jpg'))
+    picture = _kept(case, 'picture.jpg')
+    (folder / f'{case.id}.jpg').write_bytes(picture)
     return f'{case.id}.jpg'
 
 
 def _slices(case: Case, folder: Path) -> str:
     """All slices: the windows that the model was shown as three channels, or as they came."""
     (folder / str(case.id)).mkdir()
-    for number in range(case.result['count']):
-        target = folder / str(case.id) / f'{number:04d}'
-        if _is_windowed(case):
-            seen = [_kept(case, f'slice-{number}-{preset}.jpg') for preset in SHOWN_TO_MODEL]
-            target.with_suffix('.png').write_bytes(as_channels(seen))
-        else:
-            target.with_suffix('.jpg').write_bytes(_kept(case, f'slice-{number}-{AS_IS}.jpg'))
+    try:
+        for number in range(case.result['count']):
+            _slice(case, number, folder / str(case.id) / f'{number:04d}')
+    except _MissingError:
+        shutil.rmtree(folder / str(case.id))
+        raise
     return str(case.id)
+
+
+def _slice(case: Case, number: int, target: Path) -> None:
+    if _is_windowed(case):
+        seen = [_kept(case, f'slice-{number}-{preset}.jpg') for preset in SHOWN_TO_MODEL]
+        target.with_suffix('.png').write_bytes(as_channels(seen))
+    else:
+        target.with_suffix('.jpg').write_bytes(_kept(case, f'slice-{number}-{AS_IS}.jpg'))
 
 
 def _is_windowed(case: Case) -> bool:
@@ -83,6 +102,6 @@ def _is_windowed(case: Case) -> bool:
 
 def _kept(case: Case, name: str) -> bytes:
     data = case.read(name)
-    if data is None:
-        raise CommandError(f'{name} of case {case.id} is missing')
+    if not data:  # an empty one is what a full disk leaves
+        raise _MissingError(f'{name} of case {case.id} is missing')
     return data
