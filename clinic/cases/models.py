@@ -107,7 +107,8 @@ class Case(models.Model):
         """
         under_way = type(self).objects.filter(pk=self.pk, state__in=self.UNDER_WAY)
         if not under_way.update(**fields):
-            remove(self.folder)  # what was written since the deletion
+            if not type(self).objects.filter(pk=self.pk, state=self.State.DONE).exists():
+                remove(self.folder)  # what was written since the deletion
             raise CaseGone(str(self))
         for name, value in fields.items():
             setattr(self, name, value)

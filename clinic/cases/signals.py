@@ -9,10 +9,11 @@ from typing import Any
 
 from axes.signals import user_locked_out
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from clinic.cases import jobs
+from clinic.cases import jobs, videos
 from clinic.cases.models import Case, note, remove
 
 
@@ -20,6 +21,8 @@ from clinic.cases.models import Case, note, remove
 def _remove_files(instance: Case, **_: Any) -> None:
     remove(instance.folder)
     remove(jobs.folder(instance))
+    if instance.kind == Case.Kind.VIDEO and instance.patient_key:
+        transaction.on_commit(lambda: videos.renew_reports(instance), robust=True)
 
 
 @receiver(user_logged_in)

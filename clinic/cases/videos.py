@@ -7,6 +7,7 @@ report and one annotated picture.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import deque
 from pathlib import Path
@@ -15,21 +16,28 @@ from typing import Any
 import cv2
 import numpy as np
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from clinic.cases import faces
-from clinic.cases.models import Case
+from clinic.cases.models import Case, CaseGone
 from clinic.cases.pictures import Picture, UploadError, jpeg
 from stroke_side_monitor import __version__, overlay
 from stroke_side_monitor.assessment.exercise import EXERCISES
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.offline.inputs import Frame, InputError, read_video
-from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
+from stroke_side_monitor.patient_files.session_record import (
+    SessionError,
+    SessionRecorder,
+    read_session,
+)
 from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import Assessment, Pipeline, PipelineSettings
 from stroke_side_monitor.report import page, words
 from stroke_side_monitor.report.summary import SessionSummary, compare, summarise
 
+log = logging.getLogger(__name__)
+_REPORTS = ('report.html', 'report.pdf')
 # MP4 and QuickTime, Matroska and WebM, AVI. A playlist, say, would make FFmpeg open what it names.
 _SIGNATURES = ((4, b'ftyp'), (0, b'\x1a\x45\xdf\xa3'), (8, b'AVI '))
 _FASTEST_FPS = 240.0
@@ -83,10 +91,7 @@ def assess(case: Case, folder: Path) -> None:
         pipeline.close()
         recorder.close()
     session = summarise(read_session(recorder.folder))
-    earlier = _earlier(case)
-    comparison = compare([*earlier, session])
-    case.write('report.html', page.html(session, earlier, comparison).encode())
-    case.write('report.pdf', page.pdf(session, comparison))
+    compared = _report(case, session)
     if case.kept:
         for name in ('session.json', 'session.jsonl'):
             case.write(name, (recorder.folder / name).read_bytes())
@@ -94,6 +99,8 @@ def assess(case: Case, folder: Path) -> None:
             case.write('annotated.jpg', jpeg(overlay.draw(*watch.best)))
     case.store(result=_figures(session), given_by=faces.model_notes(pipeline),
                state=Case.State.DONE, progress=100)
+    if Case.objects.filter(pk__in=compared).count() < len(compared):  # deleted meanwhile
+        _report(case, session)
 
 
 class _Watch:
@@ -191,14 +198,52 @@ def _smaller(rgb: Picture) -> Picture:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _earlier(case: Case) -> list[SessionSummary]:
-    """Kept sessions of the same pseudonym and the same clinician, oldest first."""
+def renew_reports(deleted: Case) -> None:
+    """Take a deleted case out of the reports of those that came after it."""
+    later = list(_of_pseudonym(deleted).filter(made__gt=deleted.made))
+    for case in later:  # of all of them first: one that cannot be renewed must not stay
+        _remove_report(case)
+    for case in later:
+        try:
+            _report(case, summarise(read_session(case.folder)))
+        except (SessionError, UploadError, CaseGone) as error:
+            log.error('the report of case %s cannot be renewed: %s', case.pk, error)
+
+
+def _report(case: Case, session: SessionSummary) -> list[Any]:
+    """Write the report of a case; gives the ids of those that it is compared with."""
+    earlier = _earlier(case)
+    comparison = compare([*earlier.values(), session])
+    html = page.html(session, [*earlier.values()], comparison).encode()
+    pdf = page.pdf(session, comparison)
+    _remove_report(case)
+    for name, data in zip(_REPORTS, (html, pdf), strict=True):
+        case.write(name, data)
+    return list(earlier)
+
+
+def _remove_report(case: Case) -> None:
+    for name in _REPORTS:
+        (case.folder / name).unlink(missing_ok=True)
+
+
+def _earlier(case: Case) -> dict[Any, SessionSummary]:
+    """By case, earlier sessions of its pseudonym, oldest first."""
+    sessions = {}
+    for one in _of_pseudonym(case).filter(made__lt=case.made).order_by('made'):
+        try:
+            sessions[one.pk] = summarise(read_session(one.folder))
+        except SessionError as error:  # deleted just now, or its disk is damaged
+            log.error('case %s cannot be compared with: %s', one.pk, error)
+    return sessions
+
+
+def _of_pseudonym(case: Case) -> QuerySet[Case]:
+    """Kept sessions of the same pseudonym and the same clinician."""
     if not case.patient_key:
-        return []
-    before = Case.objects.filter(owner=case.owner, kind=Case.Kind.VIDEO, kept=True,
-                                 patient_key=case.patient_key, state=Case.State.DONE,
-                                 made__lt=case.made).order_by('made')
-    return [summarise(read_session(one.folder)) for one in before]
+        return Case.objects.none()
+    return Case.objects.filter(owner=case.owner_id, kind=Case.Kind.VIDEO, kept=True,
+                               patient_key=case.patient_key, state=Case.State.DONE)
 
 
 def _figures(session: SessionSummary) -> dict[str, Any]:

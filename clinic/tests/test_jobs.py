@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import cv2
 import numpy as np
@@ -248,3 +248,63 @@ def test_a_face_check_takes_nobodys_place(begun, people):
     for _ in range(settings.MAX_JOBS):
         Case.objects.create(owner=people['clinician'], kind='face', state='running')
     jobs.check_room()
+
+
+# Reports that compare with a deleted case
+
+
+@pytest.fixture
+def visits(begun):
+    """Three assessed videos of one pseudonym, a day apart, as the work leaves them."""
+    made = []
+    for day in (1, 2, 3):
+        case = begun('video', patient_key='p-17', made=datetime(2026, 3, day, 9, tzinfo=UTC))
+        call_command('work', str(case.id))
+        made.append(Case.objects.get(pk=case.pk))
+    return made
+
+
+def test_a_deleted_visit_is_in_no_later_report(
+        visits, browse, django_capture_on_commit_callbacks):
+    first, second, third = visits
+    assert b'01 Mar 2026' in third.read('report.html')
+    printed = third.read('report.pdf')
+    with django_capture_on_commit_callbacks(execute=True):
+        browse('clinician').post(f'/cases/{first.id}/delete/')
+    for later in (second, third):
+        assert b'01 Mar 2026' not in later.read('report.html')
+        assert later.read('report.pdf').startswith(b'%PDF')
+    assert b'02 Mar 2026' in third.read('report.html')
+    assert third.read('report.pdf') != printed
+
+
+def test_a_visit_deleted_while_a_later_one_is_assessed_is_not_in_its_report(
+        visits, begun, monkeypatch):
+    first, figures = visits[0], videos._figures
+
+    def deleted_meanwhile(session):
+        first.delete()
+        return figures(session)
+    later = begun('video', patient_key='p-17', made=datetime(2026, 3, 4, 9, tzinfo=UTC))
+    monkeypatch.setattr(videos, '_figures', deleted_meanwhile)
+    call_command('work', str(later.id))
+    assert Case.objects.get(pk=later.pk).state == 'done'
+    assert b'01 Mar 2026' not in later.read('report.html')
+    assert b'02 Mar 2026' in later.read('report.html')
+
+
+def test_a_visit_whose_figures_are_gone_keeps_no_later_one(visits, begun, caplog):
+    (visits[0].folder / 'session.jsonl').unlink()
+    later = begun('video', patient_key='p-17', made=datetime(2026, 3, 4, 9, tzinfo=UTC))
+    call_command('work', str(later.id))
+    assert Case.objects.get(pk=later.pk).state == 'done'
+    assert b'02 Mar 2026' in later.read('report.html')
+    assert str(visits[0].pk) in caplog.text
+
+
+def test_a_finished_case_keeps_its_pictures_whatever_comes_after(begun):
+    case = begun('scan', state='done')
+    case.write('slice-0-as-is.jpg', b'x')
+    with pytest.raises(CaseGone):
+        case.store(progress=0)
+    assert case.read('slice-0-as-is.jpg') == b'x'
