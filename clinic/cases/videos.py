@@ -17,11 +17,13 @@ import cv2
 import numpy as np
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from clinic.cases import faces
 from clinic.cases.models import Case, CaseGone
 from clinic.cases.pictures import Picture, UploadError, jpeg
+from clinic.cases.words import emergency
 from stroke_side_monitor import __version__, overlay
 from stroke_side_monitor.assessment.exercise import EXERCISES
 from stroke_side_monitor.assessment.terms import Side
@@ -198,6 +200,11 @@ def _smaller(rgb: Picture) -> Picture:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def _first_words() -> str:
+    with translation.override('en'):  # as the whole report
+        return emergency()
+
+
 def renew_reports(deleted: Case) -> None:
     """Take a deleted case out of the reports of those that came after it."""
     later = list(_of_pseudonym(deleted).filter(made__gt=deleted.made))
@@ -214,8 +221,8 @@ def _report(case: Case, session: SessionSummary) -> list[Any]:
     """Write the report of a case; gives the ids of those that it is compared with."""
     earlier = _earlier(case)
     comparison = compare([*earlier.values(), session])
-    html = page.html(session, [*earlier.values()], comparison).encode()
-    pdf = page.pdf(session, comparison)
+    html = page.html(session, [*earlier.values()], comparison, before=_first_words()).encode()
+    pdf = page.pdf(session, comparison, before=_first_words())
     _remove_report(case)
     for name, data in zip(_REPORTS, (html, pdf), strict=True):
         case.write(name, data)

@@ -19,15 +19,17 @@ from stroke_side_monitor.report import plots, sheet, words
 from stroke_side_monitor.report.summary import Comparison, Movement, SessionSummary
 
 _A4 = (8.27, 11.69)
+_WARNING = '#6d1414'
 
 
 def html(session: SessionSummary, earlier: Sequence[SessionSummary],
-         comparison: Comparison | None) -> str:
+         comparison: Comparison | None, *, before: str = '') -> str:
     """The whole page, self-contained.
 
     Args:
         session: the one reported on. earlier: of the same patient, oldest first.
         comparison: of all of them; None when there is nothing to compare with.
+        before: a sentence that stands before everything told, such as whom to call.
     """
     with mpl.rc_context(sheet.STYLE):
         drawings = {
@@ -44,6 +46,7 @@ def html(session: SessionSummary, earlier: Sequence[SessionSummary],
                          for sentence in words.paragraphs(session, comparison))
     return sheet.document(_title(session), _BODY.format(
         title=escape(_title(session)), subtitle=escape(_subtitle(session)),
+        before=f'<p class="before">{escape(before)}</p>\n' if before else '',
         headline=escape(words.headline(session)), paragraphs=paragraphs, facts=_facts(session),
         face=drawings['face'], exercises=_exercises(session, drawings['movements']),
         timeline=drawings['timeline'] if session.seconds else '<p>Nothing was recorded.</p>',
@@ -53,26 +56,30 @@ def html(session: SessionSummary, earlier: Sequence[SessionSummary],
         footer=escape(_footer(session))))
 
 
-def pdf(session: SessionSummary, comparison: Comparison | None) -> bytes:
+def pdf(session: SessionSummary, comparison: Comparison | None, *, before: str = '') -> bytes:
     """The same on A4 pages: words and exercises first, then courses, quality and limits."""
     file = io.BytesIO()
     with mpl.rc_context({**sheet.STYLE, 'pdf.fonttype': 42}), PdfPages(
             file, metadata={'Title': _title(session), 'Creator': 'stroke_side_monitor',
                             'CreationDate': None}) as pages:
-        pages.savefig(_first_sheet(session, comparison))
+        pages.savefig(_first_sheet(session, comparison, before))
         pages.savefig(_second_sheet(session, comparison))
     return file.getvalue()
 
 
-def _first_sheet(session: SessionSummary, comparison: Comparison | None) -> Figure:
+def _first_sheet(session: SessionSummary, comparison: Comparison | None, before: str) -> Figure:
     sheet = Figure(_A4)
     sheet.text(0.08, 0.95, _title(session), fontsize=17, weight='bold')
     sheet.text(0.08, 0.928, _subtitle(session), fontsize=9, color=plots.FAINT)
-    sheet.text(0.08, 0.885, words.headline(session), fontsize=13, weight='bold')
+    first = wrap(before, 92)
+    sheet.text(0.08, 0.912, '\n'.join(first), fontsize=9.5, weight='bold', color=_WARNING, va='top',
+               linespacing=1.4)
+    down = 0.0165 * len(first)
+    sheet.text(0.08, 0.885 - down, words.headline(session), fontsize=13, weight='bold')
     lines = [line for sentence in words.paragraphs(session, comparison)
              for line in wrap(sentence, 104, initial_indent='•  ', subsequent_indent='    ')]
-    sheet.text(0.08, 0.868, '\n'.join(lines), fontsize=9.5, va='top', linespacing=1.45)
-    top = 0.868 - 0.0178 * len(lines) - 0.035
+    sheet.text(0.08, 0.868 - down, '\n'.join(lines), fontsize=9.5, va='top', linespacing=1.45)
+    top = 0.868 - down - 0.0178 * len(lines) - 0.035
     for row, (name, value) in enumerate(_fact_list(session)):
         sheet.text(0.08, top - 0.02 - 0.028 * row, name, fontsize=9, color=plots.FAINT)
         sheet.text(0.33, top - 0.02 - 0.028 * row, value, fontsize=10)
@@ -209,7 +216,7 @@ def _timeline_svg(session: SessionSummary) -> str:
 
 _BODY = '''\
 <header><h1>{title}</h1><p>{subtitle}</p></header>
-<section><div class="top"><div><p class="headline">{headline}</p><ul>{paragraphs}</ul></div>
+{before}<section><div class="top"><div><p class="headline">{headline}</p><ul>{paragraphs}</ul></div>
 <div>{face}</div></div><dl>{facts}</dl></section>
 <section><h2>Exercises, left against right</h2>{exercises}</section>
 <section><h2>Course of the session</h2>{timeline}

@@ -51,6 +51,7 @@ body { font: 15px/1.5 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, sans
 header { border-bottom: 2px solid #222; padding-bottom: 10px; margin-bottom: 18px; }
 h1 { font-size: 25px; margin: 0; } h2 { font-size: 17px; margin: 30px 0 8px; }
 header p { margin: 2px 0 0; color: #666; font-size: 13px; }
+.before { color: #6d1414; font-weight: 600; }
 .headline { font-size: 21px; font-weight: 600; margin: 0 0 8px; }
 .top { display: grid; grid-template-columns: 1fr 300px; gap: 22px; align-items: start; }
 .top ul { margin: 0; padding-left: 18px; } .top li { margin-bottom: 5px; }
