@@ -143,8 +143,15 @@ def presets(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def worst(figures: Mapping[str, Any]) -> str:
-    """The worse of mouth and eye: unknown, none, mild, moderate or severe."""
-    return max((figures['mouth_severity'], figures['eye_severity']), key=_ORDER.index)
+    """The worst of mouth, eye and grade: unknown, none, mild, moderate or severe."""
+    return max((figures['mouth_severity'], figures['eye_severity'], _graded(figures)),
+               key=_ORDER.index)
+
+
+def _graded(figures: Mapping[str, Any]) -> str:
+    """The grade in the regions' words."""
+    return {'normal': 'none', 'near_normal': 'none', 'complete': 'severe'}.get(
+        figures['grade'], figures['grade'])
 
 
 def advice(figures: Mapping[str, Any]) -> str:
@@ -157,12 +164,33 @@ def advice(figures: Mapping[str, Any]) -> str:
         return _('Both sides look alike within what healthy faces show. Mild weakness often '
                  'shows only in movement: do the guided exercises. This does not rule out a '
                  'stroke.')
+    what_to_do = {
+        'severe': _('Unless it is known and old, have it examined at once; swallowing and closing '
+                    'the eye need looking after.'),
+        'moderate': _('Unless it is known and old, have it examined today.'),
+        'unknown': _('Unless it is known and old, have it examined today.'),
+    }.get(worst(figures), _('Unless it is known and old, have it examined soon; the guided '
+                            'exercises show more than one picture does.'))
+    return f'{_weakness(figures)} {what_to_do}'
+
+
+def _weakness(figures: Mapping[str, Any]) -> str:
+    """How weak: the whole face where its grade says so, else the part that is weakest."""
+    most = worst(figures)
+    if most == 'unknown':
+        return _('How severe the weakness is cannot be told.')
+    parts = [part for part in ('mouth', 'eye') if figures[f'{part}_severity'] == most]
     return {
-        'severe': _('Severe weakness. Unless it is known and old, have it examined at once; '
-                    'swallowing and closing the eye need looking after.'),
-        'moderate': _('Moderate weakness. Unless it is known and old, have it examined today.'),
-    }.get(worst(figures), _('Slight weakness. Unless it is known and old, have it examined soon; '
-                            'the guided exercises show more than one picture does.'))
+        ('severe', 'face'): _('Severe weakness.'),
+        ('severe', 'mouth'): _('Severe weakness of the mouth.'),
+        ('severe', 'eye'): _('Severe weakness of the eye.'),
+        ('severe', 'mouth and eye'): _('Severe weakness of mouth and eye.'),
+        ('moderate', 'face'): _('Moderate weakness.'),
+        ('moderate', 'mouth'): _('Moderate weakness of the mouth.'),
+        ('moderate', 'eye'): _('Moderate weakness of the eye.'),
+        ('moderate', 'mouth and eye'): _('Moderate weakness of mouth and eye.'),
+    }.get((most, 'face' if _graded(figures) == most else ' and '.join(parts)),
+          _('Slight weakness.'))
 
 
 def facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:

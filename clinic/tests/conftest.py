@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.utils import translation
 
 from clinic.cases.access import ADMINISTRATOR, CLINICIAN, EXPERT
 from stroke_side_monitor.assessment.terms import Side
@@ -30,6 +31,13 @@ def jpeg(rgb):
     """RGB uint8 (H, W, 3) → JPEG."""
     return cv2.imencode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR),
                         [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """The language of the last request does not stay for the next test."""
+    with translation.override('en'):
+        yield
 
 
 @pytest.fixture(scope='session')

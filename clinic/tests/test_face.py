@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from clinic.cases import classes, faces, pictures
+from clinic.cases import classes, faces, pictures, words
 from clinic.cases.models import AuditEntry, Case
 from clinic.tests.conftest import jpeg, png
 
@@ -87,6 +87,24 @@ def test_severity_of_mouth_and_eye_index_and_confidence_are_told(browse, left_we
     answer = text(send(browse('clinician'), png(left_weak)))
     for told in ('Mouth', 'Eye', 'Symmetry index', 'Confidence', 'How probable each answer is'):
         assert told in answer, told
+
+
+@pytest.mark.parametrize(('grade', 'mouth', 'eye', 'what', 'when'), [
+    ('mild', 'moderate', 'none', 'Moderate weakness of the mouth.', 'today'),
+    ('mild', 'moderate', 'moderate', 'Moderate weakness of mouth and eye.', 'today'),
+    ('moderate', 'none', 'severe', 'Severe weakness of the eye.', 'at once'),
+    ('moderate', 'moderate', 'mild', 'Moderate weakness.', 'today'),
+    ('complete', 'severe', 'severe', 'Severe weakness.', 'at once'),
+    ('severe', 'mild', 'mild', 'Severe weakness.', 'at once'),
+    ('moderate', 'unknown', 'unknown', 'Moderate weakness.', 'today'),
+    ('near_normal', 'mild', 'none', 'Slight weakness.', 'soon'),
+    ('normal', 'none', 'none', 'Slight weakness.', 'soon'),
+    ('unknown', 'unknown', 'unknown', 'How severe the weakness is cannot be told.', 'today')])
+def test_the_advice_never_contradicts_the_figures_beside_it(grade, mouth, eye, what, when):
+    told = words.advice({'side': 'left', 'grade': grade, 'mouth_severity': mouth,
+                         'eye_severity': eye})
+    assert told.startswith(f'{what} Unless')
+    assert f'have it examined {when}' in told
 
 
 # Consent
