@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.cases.access import ADMINISTRATOR, ROLES, roles
 from clinic.cases.models import AuditEntry, ScanModelFile, note
+from clinic.cases.words import decimal
 from training.scans.judge import ScanModel, ScanModelError
 
 admin.site.unregister(User)
@@ -142,4 +143,7 @@ def interval(figure: Any) -> str:
     if not isinstance(figure, dict) or figure.get('value') is None:
         return '–'
     low, high = figure.get('interval_95') or (None, None)
-    return f"{figure['value']:.2f}" + ('' if low is None else f' ({low:.2f}–{high:.2f})')
+    value = decimal(figure['value'])
+    if low is None:
+        return value
+    return f'{value} ({decimal(low)}–{decimal(high)})'

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -130,7 +131,7 @@ def _judged_facts(judged: Mapping[str, Any] | None) -> list[tuple[str, str]]:
             (_('Confidence'), _percent(judged['confidence'])),
             (_('Slices that carried the answer'), carried or '–'),
             (_('Distance from the training patients (known up to 1)'),
-             f"{judged['distance']:.2f}")]
+             decimal(judged['distance']))]
 
 
 def presets(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -254,6 +255,11 @@ def movements(found: list[Mapping[str, Any]]) -> list[dict[str, str]]:
         'exercise': exercise(one['exercise']), 'weaker': weaker[one['weaker']],
         'ratio': _percent(one['ratio']), 'usable': f"{one['usable']} / {one['repetitions']}",
         'why': ', '.join(_(words.reason(code)) for code in one['reasons'])} for one in found]
+
+
+def decimal(value: float) -> str:
+    """Two places, after the reader's decimal sign."""
+    return number_format(round(value, 2), 2)  # which itself would cut off, not round
 
 
 def _percent(value: float | None) -> str:

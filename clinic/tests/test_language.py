@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import translation
 
 from clinic.cases import words
+from clinic.cases.admin import interval
 from clinic.tests.conftest import png
 
 
@@ -52,4 +53,13 @@ def test_a_german_reads_german(browse, left_weak):
     for german in ('Die LINKE Seite der Person', 'ein Notfall: sofort 112 anrufen',
                    'nicht betroffen', 'Symmetrie-Index'):
         assert german in page, german
-    translation.activate('en')
+
+
+@pytest.mark.parametrize(('language', 'distance', 'auc'), [
+    ('de', '0,10', '0,85 (0,80–0,90)'), ('en', '0.10', '0.85 (0.80–0.90)')])
+def test_numbers_have_the_languages_decimal_sign(language, distance, auc):
+    judged = {'probability': 0.5, 'confidence': 0.5, 'distance': 0.096, 'carried': []}
+    with translation.override(language):
+        told = dict(words._judged_facts(judged)).values()
+        assert distance in told
+        assert interval({'value': 0.85, 'interval_95': [0.8, 0.9]}) == auc
