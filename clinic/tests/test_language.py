@@ -55,6 +55,18 @@ def test_a_german_reads_german(browse, left_weak):
         assert german in page, german
 
 
+@pytest.mark.parametrize('language', ['de', 'en'])
+def test_what_did_not_work_is_told_in_the_language_it_says_it_is_in(browse, settings, language):
+    settings.UPLOAD_LIMITS = {'face': 10}
+    client = browse('clinician')
+    client.post('/language/setlang/', {'language': language})
+    told = {'de': 'Das ging nicht', 'en': 'That did not work'}[language]
+    for page in (client.get('/nowhere/'), client.get('/queue/'), client.post('/face/', {'a': 'b'})):
+        assert page.status_code in (403, 404, 413)
+        assert f'<html lang="{language}">' in page.content.decode()
+        assert told in page.content.decode()
+
+
 @pytest.mark.parametrize(('language', 'distance', 'auc'), [
     ('de', '0,10', '0,85 (0,80–0,90)'), ('en', '0.10', '0.85 (0.80–0.90)')])
 def test_numbers_have_the_languages_decimal_sign(language, distance, auc):
