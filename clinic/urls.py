@@ -5,7 +5,9 @@ It only names views; who may call them stands there.
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import include, path
+from django.contrib.auth.decorators import login_not_required
+from django.urls import path
+from django.views.i18n import set_language
 
 from clinic.cases import views
 
@@ -16,7 +18,8 @@ urlpatterns = [
     path('login/', auth.LoginView.as_view(redirect_authenticated_user=True), name='login'),
     path('logout/', auth.LogoutView.as_view(), name='logout'),
     path('password/', auth.PasswordChangeView.as_view(success_url='/'), name='password'),
-    path('language/', include('django.conf.urls.i18n')),
+    # For everybody: it changes nothing but a cookie, and the login page too has the switch.
+    path('language/setlang/', login_not_required(set_language), name='set_language'),
     path('face/', views.face, name='face'),
     path('video/', views.video, name='video'),
     path('guided/', views.guided, name='guided'),

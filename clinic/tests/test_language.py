@@ -55,6 +55,17 @@ def test_a_german_reads_german(browse, left_weak):
         assert german in page, german
 
 
+def test_the_language_can_be_chosen_before_the_login(browse):
+    client = browse(None)
+    answer = client.post('/language/setlang/', {'language': 'de', 'next': '/login/?next=/scan/'})
+    assert answer.url == '/login/?next=/scan/'
+    page = client.get(answer.url).content.decode()
+    assert '<html lang="de">' in page
+    assert 'Anmelden' in page
+    elsewhere = client.post('/language/setlang/', {'language': 'de', 'next': 'https://e.org/'})
+    assert 'e.org' not in elsewhere.url
+
+
 @pytest.mark.parametrize('language', ['de', 'en'])
 def test_what_did_not_work_is_told_in_the_language_it_says_it_is_in(browse, settings, language):
     settings.UPLOAD_LIMITS = {'face': 10}

@@ -24,7 +24,7 @@ MAY = {
     'delete': {'clinician'},
     'queue': {'expert'}, 'decide': {'expert'},
 }
-OPEN = {'login', 'logout', 'icon'}
+OPEN = {'login', 'logout', 'icon', 'set_language'}
 POSTED = {'opinion', 'delete', 'decide'}
 ROLES = ('clinician', 'other', 'expert', 'administrator', 'nobody')
 FIGURES = {'side': 'left', 'confidence': 0.9, 'symmetry_index': 70.0, 'grade': 'mild',
