@@ -85,8 +85,9 @@ class SessionRecorder:
                                  for name, value in assessment.metrics.items()}
             values['z'] = {name: round(value, 2) for name, value in assessment.z.items()}
         self._write('frame', assessment.stamp_s, values)
-        for result in assessment.exercise_results:
-            self.exercise(result)
+        for ended in filter(None, (assessment.parting, assessment)):
+            for result in ended.exercise_results:
+                self.exercise(result)
 
     def frame(self, stamp_s: float, values: Mapping[str, Any]) -> None:
         """Add one frame by values named as in frame_values."""

@@ -111,7 +111,7 @@ def test_who_comes_to_the_front_is_the_patient_from_then_on(robot, people):
     assert course(answers) == 'RUL', [(LETTER[said.side], said.reasons) for said in answers]
 
 
-def test_an_exercise_of_the_one_who_left_is_not_the_next_ones(robot, people):
+def test_an_exercise_of_the_one_who_left_has_its_result_and_is_not_the_next_ones(robot, people):
     shown(robot, people.at(left=people.first), 40)
     header = robot.message(people.nobody).header
     robot.cues.publish(ExerciseCue(header=header, exercise='smile', phase=ExerciseCue.START))
