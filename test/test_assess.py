@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import signal
+import tempfile
 import time
 import zlib
 from itertools import islice
@@ -260,6 +261,15 @@ def test_a_run_that_ended_while_its_results_got_their_names_is_resumed(
 
 def full(*_):
     raise OSError(errno.ENOSPC, 'No space left on device')
+
+
+def test_a_worker_that_cannot_be_started_is_no_fault_of_the_output_folder(
+        pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'gone'))
+    assert run(pictures, '--out', tmp_path / 'out', '--jobs', 2) == 2
+    told = capsys.readouterr().err
+    assert re.search('a worker process cannot be started .*gone', told)
+    assert 'cannot be written' not in told
 
 
 @pytest.mark.parametrize('stem', ['n' * 250, 'ü' * 125])

@@ -73,16 +73,13 @@ class Isolated:
         for _ in range(_STARTS):
             if self._closed.is_set():
                 break
-            self._pipe, theirs = Pipe()
-            self._folder = tempfile.TemporaryDirectory(
-                prefix='assess-', dir=self._scratch, ignore_cleanup_errors=True)
-            self._process = subprocess.Popen(
-                [sys.executable, '-m', __name__, str(theirs.fileno()), self._folder.name],
-                stdin=subprocess.PIPE, pass_fds=[theirs.fileno()],
-                env={**_own_environment(), 'TMPDIR': self._folder.name})
-            theirs.close()
+            try:
+                self._spawn()
+            except OSError as error:  # else the run's own folder would be blamed
+                raise StartError(f'a worker process cannot be started ({error}); see to its folder '
+                                 'for temporary files, its memory, its open files') from error
             if self._closed.is_set():
-                self._process.kill()
+                self.kill()
             with suppress(EOFError, OSError):
                 self._pipe.send(self._options)
                 problem = self._pipe.recv()
@@ -92,6 +89,16 @@ class Isolated:
             ended = self._bury()
         raise StartError('the run was stopped' if self._closed.is_set() else
                          f'a worker process ended before it was ready, {_STARTS} times ({ended})')
+
+    def _spawn(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(
+            prefix='assess-', dir=self._scratch, ignore_cleanup_errors=True)
+        self._pipe, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', __name__, str(theirs.fileno()), self._folder.name],
+                stdin=subprocess.PIPE, pass_fds=[theirs.fileno()],
+                env={**_own_environment(), 'TMPDIR': self._folder.name})
 
     def _bury(self) -> str:
         process, self._process = self._process, None
