@@ -37,16 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An interrupted run returns 128 and the number of the signal, as shells do.
     """
     parsed = _parse(arguments)
-    refusal = why_not_into(parsed.out) or (
-        dataset.missing() if parsed.format == 'parquet' else '')
-    if refusal:
-        print(f'assess: {refusal}', file=sys.stderr)
-        return 2
     options = Options(
         parsed.per == 'frame', parsed.topic,
         overlays_of(parsed.out) if parsed.overlay else None, parsed.settings, parsed.model,
         parsed.norms, int(parsed.memory * 1e9))
     try:
+        refusal = why_not_into(parsed.out) or (
+            dataset.missing() if parsed.format == 'parquet' else '')
+        if refusal:
+            print(f'assess: {refusal}', file=sys.stderr)
+            return 2
         tasks = number(sources.find(parsed.inputs, parsed.out))
         with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume) as folder:
             stopped_by = _run(folder, options, lambda left: _results(left, options, parsed),

@@ -617,6 +617,20 @@ def test_what_somebody_put_among_overlays_is_not_removed(pictures, tmp_path, cap
     (out / 'overlay' / 'notes.txt').write_text('precious')
     assert run(pictures / 'left.jpg', '--out', out) == 2
     assert 'overlay/notes.txt that is not of an earlier run' in capsys.readouterr().err
+    (out / JOURNAL).touch()
+    assert run(pictures / 'left.jpg', '--out', out, '--resume') == 2
+    assert (out / 'overlay' / 'notes.txt').read_text() == 'precious'
+
+
+def test_overlays_that_are_closed_to_us_are_said_in_one_line(
+        pictures, tmp_path, capsys, monkeypatch):
+    def closed(_):  # root may look
+        raise PermissionError(errno.EACCES, 'Permission denied')
+
+    (tmp_path / 'out' / 'overlay').mkdir(parents=True)
+    monkeypatch.setattr(os, 'listdir', closed)
+    assert run(pictures, '--out', tmp_path / 'out') == 2
+    assert 'out cannot be written (Permission denied)' in capsys.readouterr().err
 
 
 def test_an_odd_name_or_folder_costs_itself_alone(pictures, tmp_path, monkeypatch):

@@ -74,16 +74,19 @@ def _version(package: str) -> str:
 
 
 def why_not_into(out: Path) -> str:
-    """Why nothing must be written there; '' when it may: nobody's files are replaced."""
+    """Why nothing must be written there; '' when it may: nobody's files are replaced.
+
+    Raises:
+        OSError: what is there cannot be looked at.
+    """
     # Not by Path's own: links in circles and names that are too long are found out when written.
-    if os.path.exists(out / JOURNAL):
-        return ''  # ours; it may have ended while the result files got their names
-    overlays = os.listdir(out / OVERLAY) if os.path.isdir(out / OVERLAY) else []
     foreign = [name for name in (*Writers.NAMES, dataset.NAME, RUN) if os.path.exists(out / name)]
-    if not {*Writers.NAMES} <= {*foreign}:
-        foreign += [OVERLAY] if overlays else []
-    else:
+    overlays = os.listdir(out / OVERLAY) if os.path.isdir(out / OVERLAY) else []
+    # By the journal also ours: it may have ended while the result files got their names.
+    if os.path.exists(out / JOURNAL) or {*Writers.NAMES} <= {*foreign}:
         foreign = [f'{OVERLAY}/{name}' for name in overlays if not _OF_OVERLAYS.fullmatch(name)]
+    elif overlays:
+        foreign.append(OVERLAY)
     if foreign:
         return (f'--out {out} holds a {foreign[0]} that is not of an earlier run: choose another '
                 'folder')
