@@ -10,6 +10,7 @@ import pytest
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment import metrics
+from stroke_side_monitor.assessment.exercise import ExerciseResult
 from stroke_side_monitor.assessment.norms import NormsError
 from stroke_side_monitor.assessment.terms import Basis, Grade, RegionSeverity, Side
 from stroke_side_monitor.perception.face_mesh import RegionMesh
@@ -537,6 +538,21 @@ def test_lids_that_may_not_name_a_side_grade_nothing_either(stills, patient, eye
         Grade.NORMAL, RegionSeverity.UNKNOWN)
     assert 'eye_not_measured' in said.severity.reasons
     assert_mirrored(said, stills.assess(flipped(rgb), 0.0))
+
+
+def test_even_exercises_beside_a_named_side_are_not_called_normal(patient):
+    rgb, _ = simulate_still(patient.framed(640, 480, 90.0), Palsy.of(Side.LEFT, 1.0, 'peripheral'))
+    nan = math.nan
+    even = ExerciseResult(0.0, 1.0, 'smile', 1, True, 8.0, 8.0, 'mm', 1.0, 0.0, 0.0, 1.0,
+                          nan, nan, nan, nan, 5, 1.0, ())
+    pipeline = Pipeline(SETTINGS, video=True)
+    pipeline._person._exercises.results = (even,)
+    said = [pipeline.assess(rgb, index / 15) for index in range(4)][-1]
+    so_far = pipeline.severity_so_far
+    pipeline.close()
+    assert said.side.side is Side.LEFT
+    for estimate in (said.severity, so_far):
+        assert (estimate.basis, estimate.grade) == (Basis.DYNAMIC, Grade.NEAR_NORMAL)
 
 
 def test_lids_that_tell_nothing_do_not_name_a_side_by_the_blink_that_follows(monkeypatch, patient):

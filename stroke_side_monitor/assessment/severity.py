@@ -168,8 +168,7 @@ def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: fl
     """A static estimate as it stands beside the side that is named on the same frame.
 
     What is said together must agree: the index is of the face as it is now, at rest or moving,
-    and a face on which a side is named is never called normal. Its index is then at most one
-    point below the lowest normal one.
+    and agrees with the side as beside_side has it.
 
     Args:
         estimate: static; its trend stays, and that its exercises gave no figures.
@@ -181,15 +180,31 @@ def of_this_moment(estimate: SeverityEstimate, mouth_score: float, eye_score: fl
     if NO_MOVEMENT in estimate.reasons:
         return estimate  # what exercises have taken back stays so
     now = static_severity(mouth_score, eye_score, parameters, eye_unclear=eye_unclear)
-    if now.grade is Grade.NORMAL and named in (Side.LEFT, Side.RIGHT):
-        index = parameters.grade_floors[-1] - 1.0
-        grade = grade_of(index, parameters)
-        lowest, highest = _STATIC_HOUSE_BRACKMANN[grade]
-        now = replace(now, symmetry_index=index, grade=grade, house_brackmann_min=lowest,
-                      house_brackmann_max=highest)
     kept = tuple(reason for reason in estimate.reasons if reason == NO_VALID_EXERCISE)
-    return replace(now, trend=estimate.trend, trend_per_minute=estimate.trend_per_minute,
-                   reasons=(*kept, *now.reasons))
+    return beside_side(
+        replace(now, trend=estimate.trend, trend_per_minute=estimate.trend_per_minute,
+                reasons=(*kept, *now.reasons)), named, parameters)
+
+
+def beside_side(estimate: SeverityEstimate, named: Side,
+                parameters: SeverityParameters = DEFAULTS) -> SeverityEstimate:
+    """An estimate as it stands beside the side that is said with it.
+
+    A face on which a side is named is never called normal, at rest or for even exercises. Its
+    index is then at most one point below the lowest normal one.
+    """
+    if estimate.grade is not Grade.NORMAL or named not in (Side.LEFT, Side.RIGHT):
+        return estimate
+    index = parameters.grade_floors[-1] - 1.0
+    grade = grade_of(index, parameters)
+    if estimate.basis is Basis.DYNAMIC:
+        lowest, highest = _dynamic_house_brackmann(index, parameters)
+        reasons = dict.fromkeys((*estimate.reasons, NEAR_GRADE_BORDER))
+    else:
+        lowest, highest = _STATIC_HOUSE_BRACKMANN[grade]
+        reasons = dict.fromkeys(estimate.reasons)
+    return replace(estimate, symmetry_index=index, grade=grade, house_brackmann_min=lowest,
+                   house_brackmann_max=highest, reasons=tuple(reasons))
 
 
 def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_score: float,
@@ -223,15 +238,14 @@ def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_
     index = _dynamic_index(movements, mouth_score, math.nan if eye_unclear else eye_score,
                            parameters)
     nihss = _dynamic_nihss(ratios, parameters)
+    house_brackmann = _dynamic_house_brackmann(index, parameters)
     estimate = replace(
         rest, basis=Basis.DYNAMIC, symmetry_index=index, grade=grade_of(index, parameters),
         mouth_severity=_worse(rest.mouth_severity, _lower_face(ratios), parameters),
         eye_severity=_worse(rest.eye_severity, ratios.get('eye_close'), parameters),
         pattern=_pattern(ratios, parameters),
         nihss_min=nihss[0], nihss_max=nihss[1],
-        # The six grades are House-Brackmann's six, so the numbers carry over.
-        house_brackmann_min=int(grade_of(min(index + parameters.index_error, 100.0), parameters)),
-        house_brackmann_max=int(grade_of(max(index - parameters.index_error, 0.0), parameters)),
+        house_brackmann_min=house_brackmann[0], house_brackmann_max=house_brackmann[1],
         reasons=_limits(movements, parameters)
         + tuple(reason for reason in rest.reasons if reason != STATIC_ONLY))
     if unmoved:
@@ -427,6 +441,13 @@ def _pattern(ratios: Mapping[str, float], parameters: SeverityParameters) -> Pat
     if upper >= parameters.upper_weak_from and central <= parameters.whole_face_to:
         return Pattern.WHOLE_FACE
     return Pattern.INDETERMINATE
+
+
+def _dynamic_house_brackmann(index: float, parameters: SeverityParameters) -> tuple[int, int]:
+    """Range of House-Brackmann as the index may be off by index_error."""
+    # The six grades are House-Brackmann's six, so the numbers carry over.
+    return (int(grade_of(min(index + parameters.index_error, 100.0), parameters)),
+            int(grade_of(max(index - parameters.index_error, 0.0), parameters)))
 
 
 def _dynamic_nihss(ratios: Mapping[str, float], parameters: SeverityParameters

@@ -21,7 +21,7 @@ from stroke_side_monitor.assessment.personal import PersonalReference
 from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.assessment.side import Evidence, SideFilter, SideRule
 from stroke_side_monitor.assessment.spontaneous import SpontaneousMovement
-from stroke_side_monitor.assessment.terms import Basis
+from stroke_side_monitor.assessment.terms import Basis, Side
 from stroke_side_monitor.assessment.trend import MINIMAL_DETECTABLE_CHANGE, TrendMonitor
 from stroke_side_monitor.perception.quality import BlinkDetector
 from stroke_side_monitor.pipeline.opinions import Measured
@@ -49,6 +49,7 @@ class Person:
         self._spontaneous = SpontaneousMovement()
         self._movement_asymmetry = math.nan
         self._rest_scores, self._rest_eye_unclear = (math.nan, math.nan), False
+        self._side = Side.UNKNOWN
         self._trend = TrendMonitor(MINIMAL_DETECTABLE_CHANGE['symmetry_index'])
         self._trend_of = (Basis.UNKNOWN, False)
         self._personal = PersonalReference(norms)
@@ -61,6 +62,7 @@ class Person:
         self._spontaneous.reset()
         self._movement_asymmetry = math.nan
         self._rest_scores, self._rest_eye_unclear = (math.nan, math.nan), False
+        self._side = Side.UNKNOWN
         self._trend.reset()
         self._personal.reset()
 
@@ -82,7 +84,11 @@ class Person:
 
     @property
     def severity_so_far(self) -> SeverityEstimate:
-        """What rest and the concluded exercises come to, without a trend."""
+        """What rest and the concluded exercises come to beside the last side, without a trend."""
+        return severity.beside_side(self._rest_and_exercises, self._side)
+
+    @property
+    def _rest_and_exercises(self) -> SeverityEstimate:
         return severity.dynamic_severity(self._exercises.results, *self._rest_scores,
                                          eye_unclear=self._rest_eye_unclear)
 
@@ -132,8 +138,11 @@ class Person:
         talking = () if math.isnan(evidence.unasked) else (TALKING,)
         reasons = dict.fromkeys(decision.reasons + view.limits + talking + personal.codes)
         decision = replace(decision, reasons=tuple(reasons))
-        estimate = self._with_trend(stamp_s, self.severity_so_far)
-        if estimate.basis is Basis.STATIC:
+        self._side = decision.side
+        estimate = self._with_trend(stamp_s, self._rest_and_exercises)
+        if estimate.basis is Basis.DYNAMIC:
+            estimate = severity.beside_side(estimate, decision.side)
+        else:
             estimate = severity.of_this_moment(estimate, decision.landmark_score,
                                                decision.eye_score, decision.side,
                                                eye_unclear=self._filter.lids_unclear)

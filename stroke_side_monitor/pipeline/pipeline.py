@@ -217,7 +217,7 @@ class Pipeline:
 
     @property
     def severity_so_far(self) -> SeverityEstimate:
-        """What rest and the concluded exercises come to, without a trend."""
+        """What rest and the concluded exercises come to beside the last side, without a trend."""
         return self._person.severity_so_far
 
     def reset(self, reason: str = RESET) -> None:

@@ -9,6 +9,7 @@ import pytest
 from stroke_side_monitor.assessment.exercise import ExerciseResult
 from stroke_side_monitor.assessment.severity import (
     DEFAULTS,
+    beside_side,
     bordering_grade,
     dynamic_severity,
     grade_of,
@@ -259,6 +260,22 @@ def test_movement_reveals_weakness_that_rest_hides():
     assert estimate.mouth_severity == RegionSeverity.MODERATE
     assert estimate.eye_severity == RegionSeverity.NONE
     assert static_severity(0.2, 0.1).mouth_severity == RegionSeverity.NONE
+
+
+@pytest.mark.parametrize('ratio', [1.0, 0.95])
+def test_even_movement_beside_a_named_side_is_not_called_normal(ratio):
+    estimate = dynamic_severity(palsy({'smile': ratio, 'eye_close': ratio}), 3.0, 0.3)
+    assert estimate.grade == Grade.NORMAL
+    for named in (Side.NONE, Side.UNKNOWN):
+        assert beside_side(estimate, named) == estimate
+    said = beside_side(estimate, Side.LEFT)
+    assert said == beside_side(estimate, Side.RIGHT)
+    assert (said.grade, said.symmetry_index) == (Grade.NEAR_NORMAL, 89.0)
+    assert (said.house_brackmann_min, said.house_brackmann_max) == (1, 2)
+    assert said.reasons == ('near_grade_border',)
+    assert (said.basis, said.mouth_severity) == (estimate.basis, estimate.mouth_severity)
+    worse = dynamic_severity(palsy({'smile': 0.6, 'eye_close': 0.8}), 3.0, 0.3)
+    assert beside_side(worse, Side.LEFT) == worse
 
 
 def test_no_movement_on_either_side_never_reads_normal():
