@@ -21,3 +21,9 @@ def test_links_lead_somewhere(document):
     for target in re.findall(r'\]\(([^)#]+)', document.read_text()):
         if '://' not in target:
             assert (document.parent / target).exists(), target
+
+
+def test_the_documents_that_messages_name_are_there():
+    for message in (ROOT / 'stroke_side_msgs').rglob('*.msg'):
+        for name in re.findall(r'docs/\w+\.md', message.read_text()):
+            assert (ROOT / name).is_file(), f'{message.name}: {name}'
