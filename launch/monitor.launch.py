@@ -60,6 +60,8 @@ def generate_launch_description() -> LaunchDescription:
 
 def _monitor(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = dict(context.launch_configurations)
+    # No shell does it for the `~` of params_file:=~/monitor.yaml.
+    given['params_file'] = str(Path(given['params_file']).expanduser())
     if not Path(given['params_file']).is_file():
         raise RuntimeError(f'params_file: there is no file {given["params_file"]}')
     return _started(given)
@@ -93,7 +95,7 @@ def _node(given: dict[str, Any]) -> Node:
     overrides: dict[str, Any] = {name: given[name] == 'true' for name in _TRUTH if given[name]}
     if given['image_transport']:
         overrides['image_transport'] = given['image_transport']
-    profile = given['fastdds_profile']
+    profile = os.path.expanduser(given['fastdds_profile'])
     return Node(
         package='stroke_side_monitor', executable='monitor', name='stroke_side_monitor',
         namespace=given['namespace'], parameters=[given['params_file'], overrides],

@@ -61,7 +61,12 @@ def _topics(given: dict[str, str]) -> BagTopics:
     topic = given['image_topic']
     if topic and not topic.startswith('/'):
         topic = f'{_namespace(given)}/{topic}'
-    return choose(Path(given['bag']).expanduser(), topic, given['image_transport'])
+    return choose(_bag(given), topic, given['image_transport'])
+
+
+def _bag(given: dict[str, str]) -> Path:
+    # No shell does it for the `~` of bag:=~/session.
+    return Path(given['bag']).expanduser()
 
 
 def _namespace(given: dict[str, str]) -> str:
@@ -83,7 +88,7 @@ def _player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def _command(given: dict[str, str], monitor: str, topics: BagTopics) -> list[str]:
     heard = f'{monitor}/exercise_cue'
-    command = ['ros2', 'bag', 'play', given['bag'], '--rate', given['rate'],
+    command = ['ros2', 'bag', 'play', str(_bag(given)), '--rate', given['rate'],
                '--delay', str(_DISCOVERY_S), '--topics', topics.recorded]
     if topics.cues:
         command.append(topics.cues)

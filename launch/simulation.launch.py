@@ -50,16 +50,17 @@ def generate_launch_description() -> LaunchDescription:
 
 def _patient(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
+    # No shell does it for the `~` of photo:=~/face.jpg; empty stays empty.
+    photo, profile = (os.path.expanduser(given[name]) for name in ('photo', 'fastdds_profile'))
     return [Node(
         package='stroke_side_monitor', executable='patient', name='patient',
         namespace=given['namespace'],
         parameters=[{
             'side': given['side'],
-            'severity': float(given['severity']), 'photo': given['photo'],
+            'severity': float(given['severity']), 'photo': photo,
             'image_transport': given['image_transport']}],
         remappings=[('image', given['image_topic']),
                     ('image/compressed', f'{given["image_topic"]}/compressed')],
         arguments=['--ros-args', '--log-level', given['log_level']],
-        additional_env={WITH_PARENT: '1', **({_PROFILE_VARIABLE: given['fastdds_profile']}
-                                              if given['fastdds_profile'] else {})},
+        additional_env={WITH_PARENT: '1', **({_PROFILE_VARIABLE: profile} if profile else {})},
         output='screen')]

@@ -150,6 +150,14 @@ def test_a_params_file_that_is_not_there_is_told(launched, tmp_path):
         launched('monitor.launch.py', params_file=str(tmp_path / 'absent.yaml'))
 
 
+def test_a_params_file_in_the_home_folder_is_found(launched, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'mine.yaml').write_text('/**: {ros__parameters: {mouth_on: 2.5}}\n')
+    context, entities = launched('monitor.launch.py', params_file='~/mine.yaml')
+    (node,) = _of(entities, 'Node')
+    assert _parameters(node, context) == {'mouth_on': 2.5}
+
+
 def test_simulation_joins_patient_and_monitor(launched):
     context, entities = launched('simulation.launch.py', side='right', severity='0.4')
     nodes = {node.node_executable: node for node in _of(entities, 'Node')}
@@ -158,11 +166,27 @@ def test_simulation_joins_patient_and_monitor(launched):
         nodes['patient'], context).items()
 
 
+@pytest.mark.parametrize('name', ['monitor.launch.py', 'simulation.launch.py'])
+def test_files_in_the_home_folder_are_named_in_full(launched, name, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    context, entities = launched(name, photo='~/face.jpg', fastdds_profile='~/dds.xml')
+    for node in _of(entities, 'Node'):
+        assert str(tmp_path / 'dds.xml') in [_text(value) for _, value in node.additional_env]
+        if node.node_executable == 'patient':
+            assert _parameters(node, context)['photo'] == str(tmp_path / 'face.jpg')
+
+
 def test_replay_waits_then_plays_what_the_bag_has(launched, bag):
     _, player = _replayed(launched, bag)
     assert player == ['ros2', 'bag', 'play', str(bag), '--rate', '1.0', '--delay', '2.0',
                       '--topics', '/camera/image_raw/compressed',
                       '/stroke_side_monitor/exercise_cue']
+
+
+def test_a_bag_in_the_home_folder_is_played_from_where_it_was_found(launched, bag, monkeypatch):
+    monkeypatch.setenv('HOME', str(bag.parent))
+    _, player = _replayed(launched, f'~/{bag.name}')
+    assert player[3] == str(bag)
 
 
 def test_replay_takes_namespace_clock_and_loop(launched, bag):
