@@ -92,6 +92,7 @@ def assess(case: Case, folder: Path) -> None:
     case.result = {
         'form': series.kind, 'window': series.window, 'count': len(series.slices),
         'device': series.device, 'side': 'unknown', 'sides_known': series.sides_known,
+        'gaps': series.gaps,
         'with_brain': sum(judged), 'first': _middle(judged),
         'prepared': [number for number, one in enumerate(prepared) if one],
         'presets': _presets(series) if case.kept else [], 'series': len(found),

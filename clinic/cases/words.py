@@ -6,6 +6,7 @@ which advice belongs to which severity. Left and right are the PATIENT's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,9 +106,14 @@ def scan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         window = _('unknown: ready-made pictures')
     return [(_('Form'), {'dicom': 'DICOM', 'nifti': 'NIfTI'}.get(result['form'], _('pictures'))),
             (_('Device'), result.get('device') or _('unknown')), (_('Window'), window),
-            *scan_extent(result), (_('Slices'), str(result['count'])),
+            *scan_extent(result), (_('Slices'), _slices(result)),
             (_('With enough brain to judge'), str(result['with_brain'])),
             *_judged_facts(result.get('judged'))]
+
+
+def _slices(result: Mapping[str, Any]) -> str:
+    count = str(result['count'])
+    return f'{count}; {_("some between them seem to be missing")}' if result.get('gaps') else count
 
 
 def scan_extent(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -117,10 +123,17 @@ def scan_extent(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         told.append((_('Looked at'), _('1 of %(count)d series, the one with most slices') % {
             'count': result['series']}))
     reasons = {'holds no picture': _('without a picture'), NO_SCAN: _('no file of a scan'),
+               'repeats another slice': _('copy of another slice'),
                'is no axial picture (a scout or another plane)': _('scout or another plane')}
-    files = [f'{count} × {reasons.get(why, why)}'
+    files = [f'{count} × {reasons.get(why) or _of_another_kind(why)}'
              for why, count in result.get('left_out', {}).items()]
     return [*told, (_('Files left out'), '; '.join(files))] if files else told
+
+
+def _of_another_kind(why: str) -> str:
+    """The reader's words for a picture of something else than CT, in the page's language."""
+    found = re.fullmatch(r'is a picture of (.+), not of CT', why)
+    return _('of %(modality)s, not of CT') % {'modality': found[1]} if found else why
 
 
 def _judged_facts(judged: Mapping[str, Any] | None) -> list[tuple[str, str]]:

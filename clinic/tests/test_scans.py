@@ -155,6 +155,27 @@ def test_what_was_not_looked_at_is_told_in_the_readers_language(browse, read, ph
     assert told['en'][0] in client.get(f'/cases/{case.id}/fhir.json').content.decode()
 
 
+def test_copies_other_kinds_and_gaps_are_told_in_the_readers_language(browse, read, phantoms):
+    sent = files(phantoms / 'dicom')
+    named = sorted(sent)
+    magnetic = pydicom.dcmread(io.BytesIO(sent[named[0]]))
+    magnetic.Modality = 'MR'
+    file = io.BytesIO()
+    magnetic.save_as(file)
+    del sent[named[3]]
+    case = read({**sent, 'copy of 1.dcm': sent[named[1]], 'magnetic.dcm': file.getvalue()})
+    assert case.result['count'] == 5
+    client = browse('clinician')
+    told = {'de': ('5; dazwischen scheinen einige zu fehlen', '1 × Kopie einer anderen Schicht',
+                   '1 × von MR, nicht von CT'),
+            'en': ('5; some between them seem to be missing', '1 × copy of another slice',
+                   '1 × of MR, not of CT')}
+    for language, sentences in told.items():
+        client.post('/language/setlang/', {'language': language})
+        page = client.get(f'/cases/{case.id}/').content.decode()
+        assert [one for one in sentences if one not in page] == []
+
+
 def test_of_a_scan_that_was_looked_at_as_a_whole_nothing_is_left_out(browse, read, phantoms):
     case = read(files(phantoms / 'dicom'))
     page = browse('clinician').get(f'/cases/{case.id}/').content.decode()

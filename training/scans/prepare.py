@@ -135,6 +135,8 @@ def _of_scan(patient: str, scan: Scan, refused: list[Refusal]) -> Iterator[_Prep
     refused += [Refusal(scan.name, 'another series of the same study, the larger one is taken')
                 for one in series if one is not largest]
     refused += [Refusal(scan.name, note) for note in largest.notes]
+    if largest.gaps:
+        refused.append(Refusal(scan.name, f'slices seem to be missing at {largest.gaps} place(s)'))
     stated = patient or (f'dicom-{largest.patient_key[:16]}' if largest.patient_key else '')
     if not stated:
         raise ScanError('the file states no patient; add a column patient to labels.csv')

@@ -86,9 +86,9 @@ class Series:
 
     kind: 'dicom', 'nifti' or 'picture'. window: of the channels, in words, or 'unknown'.
     patient_key: the same for files of one patient, '' where unknown; made from the patient's id,
-    for comparing in memory only. notes: what was left out, and why, and what is missing. device:
-    maker and model of the scanner, '' where unknown; neither its number nor its place.
-    sides_known: whether the files say where the patient's right is.
+    for comparing in memory only. notes: what was left out, and why. device: maker and model of
+    the scanner, '' where unknown; neither its number nor its place. sides_known: whether the files
+    say where the patient's right is. gaps: at how many places slices seem to be missing.
     """
 
     kind: str
@@ -98,6 +98,7 @@ class Series:
     notes: tuple[str, ...] = ()
     device: str = ''
     sides_known: bool = False
+    gaps: int = 0
 
 
 def through_window(hu: NDArray[Any], width: float, level: float) -> NDArray[np.uint8]:
@@ -302,8 +303,8 @@ def _ordered(planes: Sequence[_Image], patient_key: str, device: str, notes: tup
     is_hu = all(plane.is_hu for plane in kept)
     return Series('dicom', WINDOW_TEXT if is_hu else UNKNOWN,
                   tuple(plane.slice for plane in ordered), patient_key,
-                  (*notes, *repeated, *(_gaps(sorted(places)) if known else ())), device,
-                  all(plane.sides_known for plane in kept))
+                  (*notes, *repeated), device, all(plane.sides_known for plane in kept),
+                  _gaps(sorted(places)) if known else 0)
 
 
 def _without_repeats(planes: Sequence[_Image]) -> tuple[list[_Image], list[str]]:
@@ -321,14 +322,12 @@ def _without_repeats(planes: Sequence[_Image]) -> tuple[list[_Image], list[str]]
     return kept, notes
 
 
-def _gaps(places: Sequence[float]) -> list[str]:
-    """What is missing between slices at these heights, mm, rising."""
+def _gaps(places: Sequence[float]) -> int:
+    """Between how many neighbours at these heights, rising, slices seem to be missing."""
     if len(places) < 3:
-        return []
+        return 0
     distances = np.diff(places)
-    usual = float(np.median(distances))
-    return [f'slices seem to be missing: {distance:.1f} mm between two neighbours, '
-            f'{usual:.1f} mm between most' for distance in distances if distance > _GAP * usual]
+    return int((distances > _GAP * np.median(distances)).sum())
 
 
 def _header(name: str, data: bytes) -> pydicom.Dataset | None:
