@@ -236,8 +236,7 @@ def test_overlays_go_with_the_results_that_they_show(pictures, tmp_path, monkeyp
     out = tmp_path / 'out'
     overlays = out / 'overlay'
     assert run(pictures, '--out', out, '--overlay') == 0
-    with monkeypatch.context() as patched:
-        interrupted_at(2, patched)
+    with interrupted_at(2, monkeypatch):
         assert run(pictures / 'right.png', pictures / 'left.jpg', '--out', out, '--overlay') == 130
     assert len(list(overlays.iterdir())) == 3
     assert run(pictures / 'right.png', pictures / 'left.jpg', '--out', out, '--overlay',
@@ -357,8 +356,9 @@ def test_an_input_that_changed_since_is_assessed_again(
     assert by_name(out)['left.jpg']['side'] == 'right'
 
 
+@contextlib.contextmanager
 def interrupted_at(number, monkeypatch):
-    """Ctrl-C while picture `number` is looked at, counted from 1."""
+    """Ctrl-C while picture `number` is looked at, counted from 1; also in the background."""
     look, looks = tasks.Worker._picture, itertools.count(1)
 
     def interrupted_look(worker, *arguments):
@@ -366,7 +366,13 @@ def interrupted_at(number, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return look(worker, *arguments)
 
-    monkeypatch.setattr(tasks.Worker, '_picture', interrupted_look)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(tasks.Worker, '_picture', interrupted_look)
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize('later', ['false,left\ntrue,left', 'false,left\nfalse,left'])
@@ -378,8 +384,7 @@ def test_an_answer_is_kept_only_for_what_its_manifest_said(pictures, tmp_path, m
         manifest.write_text('input_mirrored,input\n' + rows.replace('left', 'pictures/left.jpg'))
 
     say('true,left\nfalse,left')
-    with monkeypatch.context() as patched:
-        interrupted_at(2, patched)
+    with interrupted_at(2, monkeypatch):
         assert run(manifest, '--out', out) == 130
     say(later)
     assert run(manifest, '--out', out, '--resume') == 0
