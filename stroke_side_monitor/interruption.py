@@ -43,9 +43,21 @@ def noted() -> Iterator[Noted]:
             signal.signal(one, note)
     try:
         yield found
+        if found.is_set():
+            _settle()
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def _settle() -> None:
+    """Let the status be what the command returns.
+
+    CPython (3.11, Python/pythonrun.c) holds a KeyboardInterrupt that has left an evaluated string
+    for unhandled, whoever has handled it further out: `python -m` then ends by SIGINT instead. With
+    each picture MediaPipe evaluates one, for a namedtuple. The next one makes it forget.
+    """
+    eval('None')
 
 
 def ends_cleanly(name: str) -> Callable[[Callable[Given, int]], Callable[Given, int]]:

@@ -70,7 +70,8 @@ class Run:
                                        'run; assess again')
                     yield row['input'], at, found
         except OSError as error:
-            raise RunError(f'{error.filename} cannot be read ({error.strerror})') from error
+            raise RunError(f'{error.filename or self.folder} cannot be read ({error.strerror})'
+                           ) from error
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             if isinstance(error, RunError):
                 raise
