@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import cv2
@@ -216,31 +217,38 @@ def test_input_goes_though_the_database_does_not_answer(begun, caplog, command, 
 # The disk is full
 
 
-@pytest.fixture
+@contextmanager
 def full():
-    """Files of more than 20 kB cannot be written, as on a disk with as little room."""
+    """Files of more than 20 kB cannot be written, as on a disk with as little room.
+
+    Around one call and no more: the limit holds for the log of the tests too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize('page', ['face', 'scan'])
 def test_what_cannot_be_stored_is_told_in_one_line_and_leaves_no_case(
-        browse, left_weak, stored, full, page):
-    answer = browse('clinician').post(f'/{page}/', {
-        'consent': 'on', 'keep': 'on',
-        {'face': 'picture', 'scan': 'files'}[page]: SimpleUploadedFile('f.png', png(left_weak))})
+        browse, left_weak, stored, page):
+    client, sent = browse('clinician'), SimpleUploadedFile('f.png', png(left_weak))
+    with full():
+        answer = client.post(f'/{page}/', {
+            'consent': 'on', 'keep': 'on', {'face': 'picture', 'scan': 'files'}[page]: sent})
     assert answer.status_code == 400
     assert 'The server cannot store this; its disk may be full.' in answer.content.decode()
     assert not Case.objects.exists()
     assert stored() == []
 
 
-def test_work_that_cannot_be_stored_says_so(begun, left_weak, full):
+def test_work_that_cannot_be_stored_says_so(begun):
     case = begun('scan')
     case.folder.touch()  # no folder can be made in its place
-    call_command('work', str(case.id))
+    with full():
+        call_command('work', str(case.id))
     assert 'The server cannot store this' in Case.objects.get().problem
 
 
