@@ -24,7 +24,7 @@ from stroke_side_monitor.assessment.side import mouth_score
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.portrait import PictureError, portrait, read_picture
+from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait, read_picture
 from stroke_side_monitor.simulation.session import NANOSECONDS, Session, SessionPlan
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
 from studies.intervals import interval
@@ -60,9 +60,8 @@ def pictures(rgb: NDArray[np.uint8], rng: np.random.Generator
         yield 'out of focus', noisy
 
 
-def looks(portraits: Sequence[Path]) -> Iterator[Seen]:
-    """Every person at every size by every camera; a third healthy, a third weak on either side."""
-    pipeline = Pipeline(PipelineSettings(use_classifier=False), video=False)
+def people(portraits: Sequence[Path]) -> Iterator[tuple[int, Portrait, Palsy]]:
+    """Number, person and palsy: a third healthy, a third weak on either side."""
     for number, path in enumerate(tqdm(portraits)):
         try:
             person = portrait(read_picture(path), path.stem)
@@ -70,7 +69,13 @@ def looks(portraits: Sequence[Path]) -> Iterator[Seen]:
             print(f'{path.name}: {error}')
             continue
         side = (Side.NONE, Side.LEFT, Side.RIGHT)[number % 3]
-        palsy = Palsy.of(side, SEVERITY if side is not Side.NONE else 0.0, 'central')
+        yield number, person, Palsy.of(side, SEVERITY if side is not Side.NONE else 0.0, 'central')
+
+
+def looks(portraits: Sequence[Path]) -> Iterator[Seen]:
+    """Every person at every size by every camera."""
+    pipeline = Pipeline(PipelineSettings(use_classifier=False), video=False)
+    for number, person, palsy in people(portraits):
         rng = np.random.default_rng(number)
         shots = {pixels: simulate_still(
             person.framed(round(4.2 * pixels), round(5.0 * pixels), pixels), palsy)[0]
@@ -97,14 +102,7 @@ class Filmed:
 
 def videos(portraits: Sequence[Path]) -> Iterator[Filmed]:
     """Every person at every size, sitting 1 m away; the same moves at each."""
-    for number, path in enumerate(tqdm(portraits)):
-        try:
-            person = portrait(read_picture(path), path.stem)
-        except PictureError as error:
-            print(f'{path.name}: {error}')
-            continue
-        side = (Side.NONE, Side.LEFT, Side.RIGHT)[number % 3]
-        palsy = Palsy.of(side, SEVERITY if side is not Side.NONE else 0.0, 'central')
+    for number, person, palsy in people(portraits):
         quality = int(np.random.default_rng((number, 5)).integers(60, 96))
         for pixels in SIZES_PX:
             plan = SessionPlan(exercises=(), first_rest_s=SECONDS, rest_s=0.5,
