@@ -125,8 +125,9 @@ def scan_extent(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     reasons = {'holds no picture': _('without a picture'), NO_SCAN: _('no file of a scan'),
                'repeats another slice': _('copy of another slice'),
                'is no axial picture (a scout or another plane)': _('scout or another plane')}
+    # Sorted: PostgreSQL keeps no order of names in JSON.
     files = [f'{count} × {reasons.get(why) or _of_another_kind(why)}'
-             for why, count in result.get('left_out', {}).items()]
+             for why, count in sorted(result.get('left_out', {}).items())]
     return [*told, (_('Files left out'), '; '.join(files))] if files else told
 
 
