@@ -17,18 +17,17 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.face import HeadMotion, SimulatedFace, angles
 from stroke_side_monitor.simulation.palsy import Expression, Palsy, random_natural, random_style
-from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait, read_picture
+from stroke_side_monitor.simulation.portrait import Portrait
 from stroke_side_monitor.simulation.session import minimum_jerk
 from stroke_side_monitor.simulation.still import camera_faults
 from stroke_side_monitor.simulation.talk import Talk
-from studies.intervals import interval, wilson
+from studies.intervals import by_person, interval, wilson
+from studies.people import usable
 
 mpl.use('Agg')
 from matplotlib import pyplot as plt
@@ -65,13 +64,8 @@ class Answer:
 
 def answers(pictures: Sequence[Path], pipeline: Pipeline) -> Iterator[Answer]:
     """Every person at random in every expression; sides by turns."""
-    for number, picture in enumerate(tqdm(pictures)):
+    for number, person in usable(pictures):
         rng = np.random.default_rng((number, 17))
-        try:
-            person = portrait(read_picture(picture), picture.stem)
-        except PictureError as error:
-            print(f'{picture.name}: {error}')
-            continue
         for count in range(DRAWN_EACH * len(SEVERITIES)):
             yield _answer(number, count, person, rng, pipeline)
 
@@ -125,19 +119,13 @@ def table(found: Sequence[Answer]) -> None:
         here = [one for one in found if holds(one)]
         said = [one for one in here if one.said is not Side.UNKNOWN]
         healthy = [one for one in said if one.true is Side.NONE]
-        right = interval(_by_person(said, lambda one: one.said is one.true), '.2f')
+        right = interval(by_person(said, lambda one: one.said is one.true), '.2f')
         named = sum(one.said is not Side.NONE for one in healthy)
         wrong = sum(one.said is one.true.mirrored for one in said if one.true is not Side.NONE)
         loss = -np.mean(np.log([max(one.probability, 1e-12) for one in said]))
         print(f'| {name} | {len(here)} | {100 * len(said) / len(here):.0f} | '
               f'{np.mean([one.confidence for one in said]):.2f} | {right} | '
               f'{named} of {len(healthy)} | {wrong} of {len(said) - len(healthy)} | {loss:.3f} |')
-
-
-def _by_person(found: Sequence[Answer], of: Callable[[Answer], float]) -> NDArray[np.float64]:
-    people = sorted({one.person for one in found})
-    return np.array([np.mean([of(one) for one in found if one.person == person])
-                     for person in people])
 
 
 def draw(found: Sequence[Answer], path: Path) -> None:

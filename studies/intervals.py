@@ -6,6 +6,8 @@ It never measures anything.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,24 @@ def interval(values: NDArray[np.float64], form: str = '+.3f') -> str:
     drawn = [known[rng.integers(0, len(known), len(known))].mean() for _ in range(2000)]
     low, high = np.quantile(drawn, (0.025, 0.975))
     return f'{known.mean():{form}} ({low:{form}} to {high:{form}})'
+
+
+class OfPerson(Protocol):
+    """What was found of somebody."""
+
+    @property
+    def person(self) -> int:
+        """Who, by number."""
+
+
+Found = TypeVar('Found', bound=OfPerson)
+
+
+def by_person(found: Sequence[Found], of: Callable[[Found], float]) -> NDArray[np.float64]:
+    """Each person's mean, float64 (people,)."""
+    people = sorted({one.person for one in found})
+    return np.array([np.mean([of(one) for one in found if one.person == person])
+                     for person in people])
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

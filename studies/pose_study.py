@@ -18,17 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stroke_side_monitor.assessment.side import mouth_score
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.face import HeadMotion, angles
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait, read_picture
+from stroke_side_monitor.simulation.portrait import Portrait
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
-from studies.intervals import interval
+from studies.intervals import by_person, interval
+from studies.people import usable
 
 # Of the picture, in eye distances: wider, the portraits would be seen to end.
 WIDTH, HEIGHT = 4.2, 5.0
@@ -60,13 +59,8 @@ class Answer:
 
 def answers(pictures: Sequence[Path], severity: float, pipeline: Pipeline) -> Iterator[Answer]:
     """Every person at every turn, at rest; the weak side by turns."""
-    for number, picture in enumerate(tqdm(pictures)):
+    for number, person in usable(pictures):
         rng = np.random.default_rng((number, 11))
-        try:
-            person = portrait(read_picture(picture), picture.stem)
-        except PictureError as error:
-            print(f'{picture.name}: {error}')
-            continue
         true = (Side.LEFT, Side.RIGHT)[number % 2] if severity else Side.NONE
         palsy = Palsy.of(true, severity, 'central')
         for yaw_deg, pitch_deg in itertools.product(YAWS_DEG, PITCHES_DEG):
@@ -92,8 +86,8 @@ def drift(found: Sequence[Answer]) -> None:
         print(f'\n| {name}, degrees | M, mean (95 %) | SD | pictures |\n|---|---|---|---|')
         for low, high in itertools.pairwise(EDGES_DEG):
             here = [one for one in found if low <= of(one) < high and math.isfinite(one.M)]
-            by_person = _by_person(here, lambda one: one.M)
-            print(f'| {low:g} to {high:g} | {interval(by_person, "+.2f")} | '
+            means = by_person(here, lambda one: one.M)
+            print(f'| {low:g} to {high:g} | {interval(means, "+.2f")} | '
                   f'{np.std([one.M for one in here]):.2f} | {len(here)} |')
 
 
@@ -108,7 +102,7 @@ def decisions(found: Sequence[Answer]) -> None:
         named = sum(one.said is one.true.mirrored for one in decided) \
             if here and here[0].true is not Side.NONE else 0
         why = Counter(one.reasons[0] for one in here if one.said is Side.UNKNOWN)
-        share = interval(100 * _by_person(here, lambda one: one.said is not Side.UNKNOWN), '.0f')
+        share = interval(100 * by_person(here, lambda one: one.said is not Side.UNKNOWN), '.0f')
         print(f'| {name} | {len(here)} | {share} | {right} of {len(decided)}, {named} wrong side | '
               + ', '.join(f'{reason} {count}' for reason, count in why.most_common(3)) + ' |')
 
@@ -120,7 +114,7 @@ def reliability(found: Sequence[Answer]) -> None:
         here = [one for one in found if holds(abs(one.yaw_deg), one.pitch_deg)
                 and one.said is not Side.UNKNOWN]
         if here:
-            right = interval(_by_person(here, lambda one: one.said is one.true), '.2f')
+            right = interval(by_person(here, lambda one: one.said is one.true), '.2f')
             print(f'| {name} | {len(here)} | {np.mean([one.confidence for one in here]):.2f} | '
                   f'{right} |')
 
@@ -133,12 +127,6 @@ BANDS: Mapping[str, Callable[[float, float], bool]] = {
     'pitch below −30°': lambda yaw, pitch: pitch <= -30,
     'pitch above 30°': lambda yaw, pitch: pitch >= 30,
 }
-
-
-def _by_person(found: Sequence[Answer], of: Callable[[Answer], float]) -> NDArray[np.float64]:
-    people = sorted({one.person for one in found})
-    return np.array([np.mean([of(one) for one in found if one.person == person])
-                     for person in people])
 
 
 def main() -> None:

@@ -18,16 +18,16 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stroke_side_monitor.assessment.side import mouth_score
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.pipeline import Pipeline, PipelineSettings
 from stroke_side_monitor.simulation.palsy import Palsy
-from stroke_side_monitor.simulation.portrait import PictureError, Portrait, portrait, read_picture
+from stroke_side_monitor.simulation.portrait import Portrait
 from stroke_side_monitor.simulation.session import NANOSECONDS, Session, SessionPlan
 from stroke_side_monitor.simulation.still import camera_faults, simulate_still
 from studies.intervals import interval
+from studies.people import usable
 
 CLOSE_UP_PX = 110.0
 SIZES_PX = (36.0, 42.0, 50.0, 60.0, 80.0, 110.0)
@@ -62,12 +62,7 @@ def pictures(rgb: NDArray[np.uint8], rng: np.random.Generator
 
 def people(portraits: Sequence[Path]) -> Iterator[tuple[int, Portrait, Palsy]]:
     """Number, person and palsy: a third healthy, a third weak on either side."""
-    for number, path in enumerate(tqdm(portraits)):
-        try:
-            person = portrait(read_picture(path), path.stem)
-        except PictureError as error:
-            print(f'{path.name}: {error}')
-            continue
+    for number, person in usable(portraits):
         side = (Side.NONE, Side.LEFT, Side.RIGHT)[number % 3]
         yield number, person, Palsy.of(side, SEVERITY if side is not Side.NONE else 0.0, 'central')
 
