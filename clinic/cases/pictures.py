@@ -5,26 +5,17 @@ It never writes to disk and never lets more pixels into memory than the robot's 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
-from PIL import Image
 
+from stroke_side_monitor.offline.orientation import by_exif
 from stroke_side_monitor.perception.image import ImageDecodeError, decode_compressed
 
 Picture = NDArray[np.uint8]
-_ORIENTATION = 0x0112
-# EXIF 2.32, orientation: how the stored rows must be turned to stand as the camera was held.
-# The flips among them are undone too: a picture must not swap sides by its note.
-_UPRIGHT = {
-    2: lambda rgb: rgb[:, ::-1], 3: lambda rgb: rgb[::-1, ::-1], 4: lambda rgb: rgb[::-1],
-    5: lambda rgb: rgb.transpose(1, 0, 2), 6: lambda rgb: np.rot90(rgb, -1),
-    7: lambda rgb: rgb[::-1, ::-1].transpose(1, 0, 2), 8: lambda rgb: np.rot90(rgb),
-}
 # More pixels than this show no more of a face, and only cost time.
 _LARGEST_SIDE = 1600
 
@@ -51,21 +42,13 @@ def read(data: bytes) -> Picture:
             raise UploadError(_('This is not a picture in JPEG or PNG format; save it as one '
                                 'of them.')) from error
         raise UploadError(_('This picture cannot be used: %(why)s') % {'why': error}) from error
-    rgb = np.ascontiguousarray(_UPRIGHT.get(_orientation(data), np.asarray)(rgb))
+    rgb = by_exif(rgb, data)
     height, width = rgb.shape[:2]
     scale = _LARGEST_SIDE / max(height, width)
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     return rgb
-
-
-def _orientation(data: bytes) -> int:
-    try:
-        with Image.open(io.BytesIO(data)) as header:  # reads the header only
-            return int(header.getexif().get(_ORIENTATION, 1))
-    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
-        return 1  # a damaged note is no note; the picture itself was decoded above
 
 
 def jpeg(rgb: Picture, quality: int = 90) -> bytes:
