@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
@@ -44,7 +44,7 @@ class _Chain:
         start = self._clock()
         if not self._pipeline.due(conversions.serialised_stamp_s(data)):
             return None
-        message = deserialize_message(data, Image)
+        message = conversions.camera_image(data, Image)
         received = self._clock()
         rgb = conversions.picture(message)
         decoded = self._clock()

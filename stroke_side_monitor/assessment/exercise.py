@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.course import Course, CourseBuffer
-from stroke_side_monitor.assessment.metrics import brow_heights, lid_gaps
-
-Points = NDArray[np.float64]
+from stroke_side_monitor.assessment.metrics import Points, brow_heights, lid_gaps, rows
 
 # What a cue answers with, next to nothing when all is well.
 UNKNOWN_EXERCISE = 'unknown_exercise'
@@ -46,8 +44,8 @@ NEEDS_REPETITION = 'needs_second_repetition'
 
 def smile_heights(p: Points) -> tuple[float, float]:
     """Place of the commissure along lateral + up (45 degrees), (right, left), mm."""
-    return ((_lateral(p, lm.COMMISSURE_RIGHT) + p[lm.COMMISSURE_RIGHT, 1]) * _HALF_ROOT,
-            (_lateral(p, lm.COMMISSURE_LEFT) + p[lm.COMMISSURE_LEFT, 1]) * _HALF_ROOT)
+    return ((_lateral(p, lm.COMMISSURE_RIGHT) + p[lm.COMMISSURE_RIGHT][1]) * _HALF_ROOT,
+            (_lateral(p, lm.COMMISSURE_LEFT) + p[lm.COMMISSURE_LEFT][1]) * _HALF_ROOT)
 
 
 def inward_places(p: Points) -> tuple[float, float]:
@@ -56,27 +54,27 @@ def inward_places(p: Points) -> tuple[float, float]:
     From a midline halfway between the nasion's and the lips' own: when the head
     turns, the two err to opposite sides (docs/clinical.md).
     """
-    lips = (p[lm.UPPER_VERMILION, 0] + p[lm.LOWER_VERMILION, 0]) / 2.0
-    midline = (p[lm.NASION, 0] + lips) / 2.0
-    return p[lm.COMMISSURE_RIGHT, 0] - midline, midline - p[lm.COMMISSURE_LEFT, 0]
+    lips = (p[lm.UPPER_VERMILION][0] + p[lm.LOWER_VERMILION][0]) / 2.0
+    midline = (p[lm.NASION][0] + lips) / 2.0
+    return p[lm.COMMISSURE_RIGHT][0] - midline, midline - p[lm.COMMISSURE_LEFT][0]
 
 
 def snarl_heights(p: Points) -> tuple[float, float]:
     """Height of the ala plus height of the upper lip's quarter point, (right, left), mm."""
-    return (p[lm.ALA_RIGHT, 1] + p[lm.UPPER_VERMILION_QUARTER_RIGHT, 1],
-            p[lm.ALA_LEFT, 1] + p[lm.UPPER_VERMILION_QUARTER_LEFT, 1])
+    return (p[lm.ALA_RIGHT][1] + p[lm.UPPER_VERMILION_QUARTER_RIGHT][1],
+            p[lm.ALA_LEFT][1] + p[lm.UPPER_VERMILION_QUARTER_LEFT][1])
 
 
 def lower_lip_drops(p: Points) -> tuple[float, float]:
     """How low the lower lip's quarter point stands, (right, left), mm."""
-    return -p[lm.LOWER_VERMILION_QUARTER_RIGHT, 1], -p[lm.LOWER_VERMILION_QUARTER_LEFT, 1]
+    return -p[lm.LOWER_VERMILION_QUARTER_RIGHT][1], -p[lm.LOWER_VERMILION_QUARTER_LEFT][1]
 
 
 _HALF_ROOT = math.sqrt(0.5)
 
 
 def _lateral(p: Points, index: int) -> float:
-    away = p[index, 0] - p[lm.NASION, 0]
+    away = p[index][0] - p[lm.NASION][0]
     return -away if index in _RIGHT else away
 
 
@@ -450,7 +448,8 @@ def measure(points: Points) -> NDArray[np.float64]:
     Returns:
         float64 (6, 2), mm: smile, brow, lids, inward, snarl, lower lip; columns right, left.
     """
-    return np.array([feature(points) for feature in _MEASURES.values()])
+    plain = rows(points)
+    return np.array([feature(plain) for feature in _MEASURES.values()])
 
 
 _NOTHING = np.full((len(_MEASURES), 2), np.nan)

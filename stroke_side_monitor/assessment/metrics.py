@@ -19,12 +19,18 @@ from numpy.typing import NDArray
 
 from stroke_side_monitor import landmarks as lm
 
-Points = NDArray[np.float64]
+# float64 (478, 3), or the same numbers as rows() gives them.
+Points = NDArray[np.float64] | list[list[float]]
+
+
+def rows(points: Points) -> list[list[float]]:
+    """The points as plain floats: read one by one, they are several times as fast."""
+    return points if isinstance(points, list) else points.tolist()
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One asymmetry: `measure` takes float64 (478, 3) canonical mm, returns a float in `unit`."""
+    """One asymmetry: `measure` takes points in canonical mm, returns a float in `unit`."""
 
     name: str
     unit: str
@@ -36,7 +42,7 @@ class Metric:
 
 def commissure_height(p: Points) -> float:
     """Right minus left mouth corner height, mm (Emotrics). Positive: the left corner droops."""
-    return float(p[lm.COMMISSURE_RIGHT, 1] - p[lm.COMMISSURE_LEFT, 1])
+    return float(p[lm.COMMISSURE_RIGHT][1] - p[lm.COMMISSURE_LEFT][1])
 
 
 def mouth_tilt(p: Points) -> float:
@@ -56,12 +62,12 @@ def smile_angle(p: Points) -> float:
 
 def upper_lip_height(p: Points) -> float:
     """Right minus left height of the upper vermilion's quarter points, mm (Emotrics)."""
-    return float(p[lm.UPPER_VERMILION_QUARTER_RIGHT, 1] - p[lm.UPPER_VERMILION_QUARTER_LEFT, 1])
+    return float(p[lm.UPPER_VERMILION_QUARTER_RIGHT][1] - p[lm.UPPER_VERMILION_QUARTER_LEFT][1])
 
 
 def lower_lip_height(p: Points) -> float:
     """Right minus left height of the lower vermilion's quarter points, mm (Emotrics)."""
-    return float(p[lm.LOWER_VERMILION_QUARTER_RIGHT, 1] - p[lm.LOWER_VERMILION_QUARTER_LEFT, 1])
+    return float(p[lm.LOWER_VERMILION_QUARTER_RIGHT][1] - p[lm.LOWER_VERMILION_QUARTER_LEFT][1])
 
 
 def philtrum_deviation(p: Points) -> float:
@@ -69,12 +75,12 @@ def philtrum_deviation(p: Points) -> float:
 
     The mouth is pulled to the healthy side, so a pull to the right means a weak left.
     """
-    return float(-((p[lm.UPPER_VERMILION, 0] + p[lm.PHILTRUM, 0]) / 2 - p[lm.NASION, 0]))
+    return float(-((p[lm.UPPER_VERMILION][0] + p[lm.PHILTRUM][0]) / 2 - p[lm.NASION][0]))
 
 
 def commissure_lateral(p: Points) -> float:
     """Right minus left distance of the commissure from the midline, mm (asymmetry systems)."""
-    return _from_midline(p, p[lm.COMMISSURE_RIGHT, 0]) - _from_midline(p, p[lm.COMMISSURE_LEFT, 0])
+    return _from_midline(p, p[lm.COMMISSURE_RIGHT][0]) - _from_midline(p, p[lm.COMMISSURE_LEFT][0])
 
 
 def commissure_excursion(p: Points) -> float:
@@ -109,8 +115,8 @@ def mrd2(p: Points) -> float:
 
 def eye_midline_position(p: Points) -> float:
     """Right minus left distance of the eye centre from the midline, mm (asymmetry systems)."""
-    right = (p[lm.OUTER_CANTHUS_RIGHT, 0] + p[lm.INNER_CANTHUS_RIGHT, 0]) / 2
-    left = (p[lm.OUTER_CANTHUS_LEFT, 0] + p[lm.INNER_CANTHUS_LEFT, 0]) / 2
+    right = (p[lm.OUTER_CANTHUS_RIGHT][0] + p[lm.INNER_CANTHUS_RIGHT][0]) / 2
+    left = (p[lm.OUTER_CANTHUS_LEFT][0] + p[lm.INNER_CANTHUS_LEFT][0]) / 2
     return _from_midline(p, right) - _from_midline(p, left)
 
 
@@ -122,12 +128,12 @@ def brow_height(p: Points) -> float:
 
 def alar_height(p: Points) -> float:
     """Right minus left height of the nasal ala, mm (asymmetry systems)."""
-    return float(p[lm.ALA_RIGHT, 1] - p[lm.ALA_LEFT, 1])
+    return float(p[lm.ALA_RIGHT][1] - p[lm.ALA_LEFT][1])
 
 
 def tip_deviation(p: Points) -> float:
     """How far the nose tip lies to the right of the midline, mm (asymmetry systems)."""
-    return float(-(p[lm.NOSE_TIP, 0] - p[lm.NASION, 0]))
+    return float(-(p[lm.NOSE_TIP][0] - p[lm.NASION][0]))
 
 
 def bridge_tilt(p: Points) -> float:
@@ -207,21 +213,22 @@ def gain_corrected(measured: Mapping[str, float]) -> dict[str, float]:
 
 
 def measure_all(points: Points) -> dict[str, float]:
-    """Every metric of METRICS by name; points float64 (478, 3) in canonical mm."""
-    return {metric.name: metric.measure(points) for metric in METRICS}
+    """Every metric of METRICS by name; points in canonical mm."""
+    plain = rows(points)
+    return {metric.name: metric.measure(plain) for metric in METRICS}
 
 
 def _distance(p: Points, a: int, b: int) -> float:
-    return math.hypot(p[a, 0] - p[b, 0], p[a, 1] - p[b, 1])
+    return math.hypot(p[a][0] - p[b][0], p[a][1] - p[b][1])
 
 
 def _from_midline(p: Points, x: float) -> float:
-    return abs(float(x) - float(p[lm.NASION, 0]))
+    return abs(float(x) - float(p[lm.NASION][0]))
 
 
 def _angle_to_commissure(p: Points, commissure: int) -> float:
-    rise = p[commissure, 1] - p[lm.LOWER_VERMILION, 1]
-    run = abs(p[commissure, 0] - p[lm.LOWER_VERMILION, 0])
+    rise = p[commissure][1] - p[lm.LOWER_VERMILION][1]
+    run = abs(p[commissure][0] - p[lm.LOWER_VERMILION][0])
     return math.degrees(math.atan2(rise, run))
 
 
@@ -229,7 +236,7 @@ def _angle_to_commissure(p: Points, commissure: int) -> float:
 # them without changing a rounding.
 
 def _mean_y(p: Points, indices: tuple[int, ...]) -> float:
-    return sum(float(p[i, 1]) for i in indices) / len(indices)
+    return sum(float(p[i][1]) for i in indices) / len(indices)
 
 
 def _mean_gap(p: Points, upper: tuple[int, ...], lower: tuple[int, ...]) -> float:
@@ -237,4 +244,4 @@ def _mean_gap(p: Points, upper: tuple[int, ...], lower: tuple[int, ...]) -> floa
 
 
 def _mean_height(p: Points, lid: tuple[int, ...], iris: int) -> float:
-    return sum(float(p[i, 1] - p[iris, 1]) for i in lid) / len(lid)
+    return sum(float(p[i][1] - p[iris][1]) for i in lid) / len(lid)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from statistics import median
 
 from stroke_side_monitor.assessment.terms import ClassifierAgreement, Side
@@ -114,7 +115,7 @@ class Evidence:
         return self.eye_hidden >= 0.5
 
 
-_WITNESSES = tuple(field.name for field in fields(Evidence))
+_witnesses = attrgetter(*(field.name for field in fields(Evidence)))
 _NOTHING = Evidence(math.nan, math.nan)
 
 
@@ -318,8 +319,8 @@ class SideFilter:
             self._recent.popleft()
 
     def _median(self) -> Evidence:
-        return Evidence(*(_nan_median([getattr(evidence, name) for _, evidence in self._recent])
-                          for name in _WITNESSES))
+        frames = (_witnesses(evidence) for _, evidence in self._recent)
+        return Evidence(*map(_nan_median, zip(*frames, strict=True)))
 
     def _with_stability(self, decision: SideDecision, stamp_s: float) -> SideDecision:
         if decision.side is not self._side:
@@ -329,6 +330,6 @@ class SideFilter:
         return SideDecision(**{**decision.__dict__, 'stable': stable})
 
 
-def _nan_median(values: list[float]) -> float:
+def _nan_median(values: Iterable[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return median(known) if known else math.nan

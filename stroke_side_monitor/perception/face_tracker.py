@@ -58,6 +58,8 @@ class Sighting:
     def face(self) -> FaceLandmarks:
         """The mean of the opinions. Needs at least one."""
         first, *others = self.opinions
+        if not others:
+            return first
         points = sum((other.points for other in others), first.points) / (1 + len(others))
         return replace(first, points=points)
 
@@ -450,15 +452,13 @@ def _unmirrored(box: Box, width: int) -> Box:
 
 def _box_of(face: FaceLandmarks, through_mirror: bool) -> Box:
     """The face's box in the picture, which it was seen in or through a mirror."""
-    pixels = face.pixels()
-    left, top = (math.floor(value) for value in pixels.min(axis=0))
-    right, bottom = (math.ceil(value) for value in pixels.max(axis=0))
-    box = (left, top, right, bottom)
+    left, top, right, bottom = face.bounds_px
+    box = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
     return _unmirrored(box, face.width) if through_mirror else box
 
 
 def _inside(face: FaceLandmarks, box: Box) -> bool:
-    column, row = patient_choice.centre_px(face)
+    column, row = face.centre_px
     left, top, right, bottom = box
     return bool(left <= column <= right and top <= row <= bottom)
 

@@ -77,6 +77,7 @@ face_mesh = importlib.import_module('mediapipe.python.solutions.face_mesh')
 face_detection = importlib.import_module('mediapipe.python.solutions.face_detection')
 face_mesh_connections = importlib.import_module('mediapipe.python.solutions.face_mesh_connections')
 rect_pb2 = importlib.import_module('mediapipe.framework.formats.rect_pb2')
+landmark_pb2 = importlib.import_module('mediapipe.framework.formats.landmark_pb2')
 for _package in _empty:
     _package.__class__ = _Waiting
 
@@ -93,6 +94,15 @@ def graph(config: str) -> Any:
     # The graph names its parts' files relative to this folder.
     solution_base.resource_util.set_resource_dir(str(FOLDER.parent))
     return solution_base.calculator_graph.CalculatorGraph(graph_config=config)
+
+
+def serialised(packet: Any) -> bytes:
+    """The protobuf message in a packet as it travels.
+
+    packet_getter.get_proto() makes Python's message of it, which costs as much again to read.
+    """
+    content: bytes = packet_getter._packet_getter._get_serialized_proto(packet)
+    return content
 
 
 def image_packet(pixels: NDArray[np.uint8]) -> Any:

@@ -83,7 +83,7 @@ def ranked(boxes: Sequence[Box], width: int, height: int, wish: Wish,
     if wish.policy == CENTRE:
         return sorted(every, key=lambda i: _away(boxes[i], (width / 2, height / 2)))
     if wish.policy == FOLLOW and expected is not None:
-        column, row = centre_px(expected)
+        column, row = expected.centre_px
         likely = [i for i in every if _may_be(boxes[i], expected, away_s)]
         return sorted(likely, key=lambda i: _away(boxes[i], (column, row)))
     return every
@@ -133,9 +133,9 @@ def is_alone_there(boxes: Sequence[Box], face: FaceLandmarks) -> bool:
 
 def _near(boxes: Sequence[Box], face: FaceLandmarks) -> list[float]:
     """How far those are, in widths of the face, whose heads could touch it; itself included."""
-    width = max(width_px(face), 1.0)
+    width = max(face.width_px, 1.0)
     return [away / width for box in boxes
-            if (away := _away(box, centre_px(face))) < _TOUCHING * (width + box[2] - box[0]) / 2]
+            if (away := _away(box, face.centre_px)) < _TOUCHING * (width + box[2] - box[0]) / 2]
 
 
 def rival(boxes: Sequence[Box]) -> float:
@@ -148,28 +148,17 @@ def is_where_said(face: FaceLandmarks, wish: Wish) -> bool:
     """Whether a face lies in the region that was given, if one was."""
     if wish.region is None:
         return True
-    column, row = centre_px(face)
+    column, row = face.centre_px
     left, top, across, down = wish.region
     return left <= column <= left + across and top <= row <= top + down
-
-
-def centre_px(face: FaceLandmarks) -> tuple[float, float]:
-    """Column and row of a face's middle, pixels from the top left corner."""
-    points = (face.points[:, :2].max(axis=0) + face.points[:, :2].min(axis=0)) / 2
-    return float(points[0]) + face.width / 2, face.height / 2 - float(points[1])
-
-
-def width_px(face: FaceLandmarks) -> float:
-    """Width of a face's landmarks."""
-    return float(np.ptp(face.points[:, 0]))
 
 
 def shift(before: FaceLandmarks, after: FaceLandmarks) -> float:
     """Distance between two faces in widths of the first."""
     if (before.width, before.height) != (after.width, after.height):
         return math.inf
-    (column, row), (was_column, was_row) = centre_px(after), centre_px(before)
-    return math.hypot(column - was_column, row - was_row) / max(width_px(before), 1.0)
+    (column, row), (was_column, was_row) = after.centre_px, before.centre_px
+    return math.hypot(column - was_column, row - was_row) / max(before.width_px, 1.0)
 
 
 def is_near_enough(before: FaceLandmarks, after: FaceLandmarks, away_s: float) -> bool:
@@ -189,7 +178,7 @@ class Shape:
 
     def is_another(self, before: FaceLandmarks, after: FaceLandmarks, away_s: float) -> bool:
         """Whether this cannot be the face of before: its size or its shape has leapt."""
-        ratio = width_px(after) / max(width_px(before), 1.0)
+        ratio = after.width_px / max(before.width_px, 1.0)
         if max(ratio, 1 / max(ratio, 1e-6)) > _LARGEST_GROWTH * _GROWTH_PER_S ** away_s:
             return True
         steady = _steady(after)
@@ -232,8 +221,8 @@ def _within(box: Box, region: tuple[int, int, int, int]) -> bool:
 
 
 def _may_be(box: Box, before: FaceLandmarks, away_s: float) -> bool:
-    width = max(width_px(before), 1.0)
-    if _away(box, centre_px(before)) > (LARGEST_JUMP + _FOLLOWED_SPEED * away_s) * width:
+    width = max(before.width_px, 1.0)
+    if _away(box, before.centre_px) > (LARGEST_JUMP + _FOLLOWED_SPEED * away_s) * width:
         return False
     # A detector's box and the landmarks' differ in size, by up to a third.
     ratio = (box[2] - box[0]) / width

@@ -97,10 +97,11 @@ _LARGEST_CUT_UPRIGHT = 0.10
 
 
 def _is_cut(face: FaceLandmarks) -> bool:
-    across = np.abs(face.points[:, 0]).max() - face.width / 2
-    upright = np.abs(face.points[:, 1]).max() - face.height / 2
-    size = np.ptp(face.points[:, :2], axis=0)
-    return bool(across > _LARGEST_CUT_ACROSS * size[0] or upright > _LARGEST_CUT_UPRIGHT * size[1])
+    left, right, bottom, top = face.extremes
+    across = max(right, -left) - face.width / 2
+    upright = max(top, -bottom) - face.height / 2
+    return (across > _LARGEST_CUT_ACROSS * face.width_px
+            or upright > _LARGEST_CUT_UPRIGHT * face.height_px)
 
 
 # Between the eyes from which the lids' edges are seen well enough to be compared: of real palsied

@@ -65,7 +65,7 @@ class Opinion:
     @staticmethod
     def of(seen: FaceLandmarks, stamp_s: float) -> Opinion:
         normalised = frame.normalise(seen)
-        points = normalised.points
+        points = metrics.rows(normalised.points)
         return Opinion(stamp_s, normalised, metrics.measure_all(points),
                         metrics.lid_gaps(points), metrics.mouth_width(points))
 

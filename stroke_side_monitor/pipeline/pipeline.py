@@ -342,12 +342,10 @@ def load_norms(path: Path) -> Norms:
 
 
 def _box(face: FaceLandmarks) -> door.Box:
-    pixels = face.pixels()
-    left, top = np.floor(pixels.min(axis=0)).astype(int)
-    right, bottom = np.ceil(pixels.max(axis=0)).astype(int)
-    left, right = max(left, 0), min(right, face.width)
-    top, bottom = max(top, 0), min(bottom, face.height)
-    return int(left), int(top), int(max(right - left, 0)), int(max(bottom - top, 0))
+    left, top, right, bottom = face.bounds_px
+    first, last = max(math.floor(left), 0), min(math.ceil(right), face.width)
+    upper, lower = max(math.floor(top), 0), min(math.ceil(bottom), face.height)
+    return first, upper, max(last - first, 0), max(lower - upper, 0)
 
 
 class _Stopwatch:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
@@ -19,7 +20,9 @@ from stroke_side_monitor.assessment import exercise
 from stroke_side_monitor.assessment.metrics import UNITS
 from stroke_side_monitor.perception.image import decode_compressed, decode_raw
 from stroke_side_monitor.pipeline import Assessment
+from stroke_side_monitor.ros import raw_image
 from stroke_side_monitor.ros.moments import Moments
+from stroke_side_monitor.ros.raw_image import RawImage
 from stroke_side_msgs.msg import (
     AffectedSide,
     AsymmetryMetric,
@@ -31,9 +34,24 @@ from stroke_side_msgs.msg import (
 )
 
 IMAGE_TYPES: dict[str, Any] = {'raw': Image, 'compressed': CompressedImage}
+CameraImage: TypeAlias = Image | RawImage | CompressedImage
 
 
-def picture(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def camera_image(serialised: bytes, image_type: Any) -> CameraImage:
+    """A camera's message as it travelled, a raw picture's pixels not copied.
+
+    Args:
+        image_type: one of `IMAGE_TYPES`.
+
+    Raises:
+        RCLError: it is no such message.
+    """
+    raw = raw_image.read(serialised) if image_type is Image else None
+    message: CameraImage = raw or deserialize_message(serialised, image_type)
+    return message
+
+
+def picture(message: CameraImage) -> NDArray[np.uint8]:
     """RGB uint8 (H, W, 3) of an image message.
 
     Raises:
@@ -56,7 +74,7 @@ def serialised_stamp_s(data: bytes) -> float:
     return float(seconds + nanoseconds * 1e-9)
 
 
-def encoding(message: Image | CompressedImage) -> str:
+def encoding(message: CameraImage) -> str:
     """What the message says its encoding is."""
     return message.format if isinstance(message, CompressedImage) else message.encoding
 

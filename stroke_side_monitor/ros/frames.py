@@ -18,7 +18,6 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -161,7 +160,7 @@ class FrameAssessor:
         if not pipeline.due(stamp_s):
             self._statistics.frame_passed_over()
             return Taken.NOTHING if self._undecodable_since_output else Taken.PASSED_OVER
-        message = deserialize_message(serialised, self._image_type)
+        message = conversions.camera_image(serialised, self._image_type)
         try:
             rgb = conversions.picture(message)
         except ImageDecodeError as error:

@@ -94,7 +94,7 @@ def test_landmarks_are_read_alike_from_any_message(astronaut, visible):
     if visible:
         face.landmark[7].visibility = 0.5
     expected = np.array([(point.x, point.y, point.z) for point in face.landmark])
-    assert np.array_equal(face_mesh._coordinates(face), expected)
+    assert np.array_equal(face_mesh._coordinates(face.SerializeToString()).T, expected)
 
 
 def test_no_face_is_no_face(mesh):
