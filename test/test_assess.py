@@ -304,7 +304,10 @@ def wait_for_results(out, process, count):
                                               (1, signal.SIGTERM), (1, signal.SIGKILL),
                                               (2, signal.SIGKILL)])
 def test_an_interrupted_run_keeps_what_is_done_and_can_be_resumed(
-        pictures, tmp_path, capfd, start_process, jobs, number):
+        pictures, tmp_path, capfd, start_process, never_ending, jobs, number):
+    # With one picture that never ends the run cannot be over before it is ended.
+    held_up = pictures / 'z_never_ends.png'
+    pipe = never_ending(held_up)
     for index in range(16):
         os.link(pictures / 'right.png', pictures / f'copy{index:03d}.png')
     (pictures / 'noise.png').write_bytes(b'no picture')
@@ -324,8 +327,11 @@ def test_an_interrupted_run_keeps_what_is_done_and_can_be_resumed(
     assert 'Traceback' not in told
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
-        kept, = re.findall(r'interrupted; (\d+) of 20 inputs are kept in .* --resume', told)
-        assert 3 <= int(kept) < 20
+        kept, = re.findall(r'interrupted; (\d+) of 21 inputs are kept in .* --resume', told)
+        assert 3 <= int(kept) < 21
+    for path in (held_up, pipe):
+        path.unlink()
+    os.link(pictures / 'right.png', held_up)
     assert [path.name for path in out.iterdir()] == [JOURNAL]
     assert run(*command) == 2
     assert 'continue it with --resume' in capfd.readouterr().err

@@ -38,7 +38,8 @@ def bags(person, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def replay_monitor(tmp_path_factory):
-    values = {'use_sim_time': True, 'image_transport': 'compressed',
+    # A test process that stands still for a second on a busy machine is no camera that is silent.
+    values = {'use_sim_time': True, 'image_transport': 'compressed', 'stale_timeout_s': 60.0,
               f'qos_overrides.{IMAGE}.subscription.reliability': 'reliable'}
     with MonitorProcess(tmp_path_factory.mktemp('replay') / 'log', reliable=False,
                         arguments=('-r', 'image:=/camera/image_raw'), **values) as process:
@@ -153,8 +154,10 @@ def test_a_paused_player_withdraws_the_side_and_playing_on_restores_it(replay):
     robot, make_player = replay
     player = make_player(Side.LEFT)
     player.play(until_s=2.5)
+    assert robot.set_parameter('stale_timeout_s', 1.0).successful
     robot.until(lambda: robot.sides[-1].side == AffectedSide.LEFT, 'a side before the pause')
     robot.until_withdrawn('no_image')  # simulated time stands still; the watchdog's does not
+    assert robot.set_parameter('stale_timeout_s', 60.0).successful
     player.play(start_offset_s=2.5)
     answer = last_answer(robot, player)
     assert (answer.side, answer.stable) == (AffectedSide.LEFT, True), answer
