@@ -49,7 +49,8 @@ def departure(z_personal: float, *, caution: float = 2.0, alarm: float = 3.0) ->
 class PersonalBaseline:
     """What one person's face shows at rest and how well each side moves.
 
-    metrics: median at rest by metric name, in the metric's unit; positive: left weaker.
+    metrics: median at rest by metric name, in the metric's unit, without what the pose shows
+        (Norms.level); positive: left weaker.
     repeat_sd: standard deviation of the medians of ten-second blocks, the
         measurement's repeatability on this person; same keys.
     ratios: r of each valid repetition by exercise, oldest first; only of exercises with

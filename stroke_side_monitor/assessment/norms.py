@@ -142,6 +142,14 @@ class Norms:
                     return f'{key} of {name} is {value}, not within +-{_LARGEST_FIGURE:g}'
         return ''
 
+    def level(self, measured: Mapping[str, float], context: Context) -> dict[str, float]:
+        """Each metric without what the pose itself shows in it, in its unit."""
+        turned = context.turned_deg
+        return {
+            name: measured[name] - norm.expected(context)
+            - TURNED_DRIFT.get(name, 0.0) * turned * norm.sd(context)
+            for name, norm in self.metrics.items() if name in measured}
+
     def z(self, measured: Mapping[str, float], context: Context) -> dict[str, float]:
         """Each metric in healthy standard deviations from what is expected in this context."""
         turned = context.turned_deg

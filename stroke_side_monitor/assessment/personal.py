@@ -52,9 +52,10 @@ class PersonalReference:
         self._watch = NewAsymmetryWatch()
 
     def use(self, baseline: PersonalBaseline | None) -> None:
-        """Compare with this baseline from now on; None: with nothing."""
+        """Compare with this baseline from now on; None: with the first half minute."""
         self.baseline = baseline
-        self._watch = NewAsymmetryWatch()
+        # What is watched is M beyond the baseline's: nothing, on the face that was enrolled.
+        self._watch = NewAsymmetryWatch() if baseline is None else NewAsymmetryWatch(0.0)
 
     def enrol(self) -> None:
         """Start gathering a new baseline; the old one holds until it is complete."""
@@ -78,7 +79,9 @@ class PersonalReference:
             at_rest: no exercise is under way.
             results: repetitions that ended with this frame.
         """
-        progress = self._gather(stamp_s, measured, at_rest, results)
+        # As compared: what the pose shows is taken off both.
+        level = None if self._enrolment is None else self._norms.level(measured, context)
+        progress = self._gather(stamp_s, level, at_rest, results)
         shift = 0.0 if self.baseline is None else self._baseline_score(context)
         change = steady_mouth_score - shift if at_rest else math.nan
         codes = () if self.baseline is None else DEPARTURE_CODES[departure(change)]

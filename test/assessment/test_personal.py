@@ -8,7 +8,7 @@ import yaml
 from stroke_side_monitor import resources
 from stroke_side_monitor.assessment.baseline import REST_NEEDED_S
 from stroke_side_monitor.assessment.metrics import METRICS
-from stroke_side_monitor.assessment.norms import Context, Norms
+from stroke_side_monitor.assessment.norms import TURNED_DRIFT, Context, Norms
 from stroke_side_monitor.assessment.personal import PersonalReference
 from stroke_side_monitor.assessment.side import mouth_score
 from stroke_side_monitor.assessment.terms import Side
@@ -77,6 +77,41 @@ def test_a_new_asymmetry_that_stays_is_one_event(enrolled, norms):
 def test_the_same_face_in_a_smile_or_turned_does_not_depart(enrolled, norms):
     smiling = replace(FRONT, mouth_width_mm=60.0)
     assert {one.codes for one in watch(enrolled, norms, 3.0, 2, 100, smiling)} == {()}
+
+
+def test_who_comes_changed_is_told_of_and_who_recovers_is_not(enrolled, norms):
+    """The reference is the face that was enrolled, not the one of this session's beginning."""
+    enrolled.reset()  # the next session
+    changed = watch(enrolled, norms, 8.5, 60, start=1000)
+    assert [one.new_asymmetry.side for one in changed if one.new_asymmetry] == [Side.LEFT]
+    assert not any(one.new_asymmetry for one in watch(enrolled, norms, 3.0, 60, start=1060))
+
+
+def test_a_baseline_taken_away_is_no_reference_any_more(enrolled, norms):
+    enrolled.use(None)
+    assert not any(one.codes for one in watch(enrolled, norms, 8.5, 60, start=1000))
+
+
+@pytest.mark.parametrize(('yaw', 'roll'), [(20, 0), (-20, 0), (0, 29), (24, 25), (24, -25)])
+def test_enrolled_in_a_pose_the_same_face_in_it_does_not_depart(norms, yaw, roll):
+    context = replace(FRONT, yaw_deg=yaw, roll_deg=roll)
+    seen = {name: norm.expected(context) + norm.sd(context) * norms_drift(name, context)
+            for name, norm in norms.metrics.items()}
+    reference = PersonalReference(norms)
+    reference.enrol()
+    score = mouth_score(norms.z(seen, context))
+    assert score == pytest.approx(0.0, abs=1e-9)
+    for index in range(int((REST_NEEDED_S + 5) * RATE)):
+        reference.add(index / RATE, seen, context, steady_mouth_score=score, at_rest=True,
+                      results=())
+    assert reference.baseline.metrics == pytest.approx(dict.fromkeys(seen, 0.0), abs=1e-9)
+    # And it is the same face from the front.
+    assert watch(reference, norms, 0.0, 1, start=100)[-1].codes == ()
+    assert watch(reference, norms, 5.5, 1, start=102)[-1].codes == ('baseline_alarm',)
+
+
+def norms_drift(name, context):
+    return TURNED_DRIFT.get(name, 0.0) * context.turned_deg
 
 
 def test_another_person_ends_an_enrolment(norms):
