@@ -1,5 +1,7 @@
 """The images' time where stamps are good, missing, repeated or going back."""
 
+import math
+
 import pytest
 
 from stroke_side_monitor.pipeline.image_clock import ImageClock
@@ -52,3 +54,15 @@ def test_a_little_earlier_is_late_and_much_earlier_is_not(stamp_s, late):
     clock.take(7.0, 100.0)
     assert clock.is_late(stamp_s, 1.0) is late
     assert not clock.is_late(stamp_s, 0.0)
+
+
+@pytest.mark.parametrize(('start', 'later_s', 'moment_s'), [
+    (True, 0.0, 7.0), (True, 2.9, 7.0), (True, 3.1, math.nan), (True, 600.0, math.nan),
+    (True, math.nan, 7.0), (False, 600.0, 7.0)])
+def test_now_is_the_last_image_unless_an_exercise_would_begin_long_after_it(
+        start, later_s, moment_s):
+    clock = ImageClock()
+    assert math.isnan(clock.of_cue(0.0, start, 100.0)), 'there is no now before the first'
+    clock.take(7.0, 100.0)
+    assert clock.of_cue(0.0, start, 100.0 + later_s) == pytest.approx(moment_s, nan_ok=True)
+    assert clock.of_cue(7.5, start, 100.0 + later_s) == 7.5

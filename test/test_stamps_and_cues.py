@@ -33,7 +33,8 @@ frames = st.tuples(st.just('frame'), steps, st.booleans(), arrivals)
 offsets = st.sampled_from((0.0, 0.02, -0.3, -30.0, 5.0, 9.9, 10.2, 100.0, 1e9, math.nan, math.inf,
                            None))
 cues = st.tuples(st.just('cue'), st.sampled_from((*EXERCISES, 'smile', 'juggle')), st.booleans(),
-                 offsets, st.sampled_from((0.0, 1.0, 15.0, 1e6, -1.0, math.nan)))
+                 offsets, st.sampled_from((0.0, 1.0, 15.0, 1e6, -1.0, math.nan)),
+                 st.sampled_from((0.0, 0.0, 2.9, 3.1, 600.0)))
 sequences = st.lists(st.one_of(frames, frames, cues), min_size=1, max_size=25)
 origins = st.sampled_from((0.0, 5.0, 1.7e9))
 
@@ -66,10 +67,10 @@ def items_and_expected(sequence, origin):
                 clock.take(stamp_s, arrived_s)
                 newest_s = clock.seconds
             continue
-        _, exercise, start, offset, hold_s = one
+        _, exercise, start, offset, hold_s, asked_s = one
         given_s = 0.0 if offset is None else stamp_s + offset
-        items.append(Cue(given_s, exercise, start, hold_s))
-        moment_s = clock.of_cue(given_s)
+        items.append(Cue(given_s, exercise, start, hold_s, arrived_s + asked_s))
+        moment_s = clock.of_cue(given_s, start, arrived_s + asked_s)
         if start and exercise in EXERCISES and math.isfinite(moment_s) and (
                 moment_s <= newest_s + DEFAULTS.ahead_s or newest_s == -math.inf):
             expected[exercise, moment_s] += 1

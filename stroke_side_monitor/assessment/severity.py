@@ -191,9 +191,17 @@ def beside_side(estimate: SeverityEstimate, named: Side,
     """An estimate as it stands beside the side that is said with it.
 
     A face on which a side is named is never called normal, at rest or for even exercises. Its
-    index is then at most one point below the lowest normal one.
+    index is then at most one point below the lowest normal one, and where no region is affected
+    the mouth is, mildly: it is what has named the side.
     """
-    if estimate.grade is not Grade.NORMAL or named not in (Side.LEFT, Side.RIGHT):
+    if named not in (Side.LEFT, Side.RIGHT):
+        return estimate
+    if estimate.mouth_severity is RegionSeverity.NONE \
+            and estimate.eye_severity <= RegionSeverity.NONE:
+        estimate = replace(
+            estimate, mouth_severity=RegionSeverity.MILD, nihss_min=max(estimate.nihss_min, 1),
+            nihss_max=max(estimate.nihss_max, 1))
+    if estimate.grade is not Grade.NORMAL:
         return estimate
     index = parameters.grade_floors[-1] - 1.0
     grade = grade_of(index, parameters)

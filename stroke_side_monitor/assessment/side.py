@@ -170,7 +170,7 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
         rule: thresholds.
         previous: the side named before, for hysteresis.
     """
-    strength = evidence_strength(evidence, rule)
+    strength, calibrated = _strength(evidence, rule)
     named = _towards(strength)
     threshold = rule.mouth_off if previous is named else rule.mouth_on
     # Nothing at all points to neither side, also where a side is held down to 0.
@@ -182,7 +182,7 @@ def decide(evidence: Evidence, rule: SideRule, previous: Side = Side.UNKNOWN) ->
         return replace(unknown_side((conflict,), evidence), agreement=agreement)
     if side is Side.NONE and evidence.beside_hidden_eye:
         return unknown_side(('eye_hidden',), evidence)
-    left, none, right = side_probabilities(strength, rule, evidence.pitch_deg)
+    left, none, right = side_probabilities(calibrated, rule, evidence.pitch_deg)
     confidence = {Side.LEFT: left, Side.RIGHT: right, Side.NONE: none}[side]
     return SideDecision(side, confidence, left, none, right, evidence.mouth, evidence.eye,
                         evidence.classifier, agreement, False, ())
@@ -195,27 +195,41 @@ def evidence_strength(evidence: Evidence, rule: SideRule) -> float:
     its own threshold; that of M is lower where the classifier names the same side, and beside
     M what moves unasked is weighed while anything does.
     """
-    mouth = _mouth_strength(evidence, rule)
+    return _strength(evidence, rule)[0]
+
+
+def _strength(evidence: Evidence, rule: SideRule) -> tuple[float, float]:
+    """The evidence that decides: by the rule's thresholds, and by those it was calibrated with.
+
+    How probable a side is does not depend on how much somebody wants to see before it is named.
+    """
+    mouth, calibrated = (_mouth_strength(evidence, rule, of.mouth_on / of.supported_on)
+                         for of in (rule, _CALIBRATED))
     if abs(mouth) >= rule.mouth_on:
-        return mouth
-    scaled = (mouth,
-              0.0 if math.isnan(evidence.movement)
-              else evidence.movement * (rule.mouth_on / rule.movement_on),
-              0.0 if math.isnan(evidence.lids) or _lids_against_mouth(evidence, rule)
-              else evidence.lids * (rule.mouth_on / rule.eye_on))
-    return max(scaled, key=abs)
+        return mouth, calibrated
+    movement, lids = evidence.movement, evidence.lids
+    if math.isnan(movement):
+        movement = 0.0
+    if math.isnan(lids) or _lids_against_mouth(evidence, rule):
+        lids = 0.0
+    scaled = ((mouth, calibrated),
+              tuple(movement * (of.mouth_on / of.movement_on) for of in (rule, _CALIBRATED)),
+              tuple(lids * (of.mouth_on / of.eye_on) for of in (rule, _CALIBRATED)))
+    by_rule, by_defaults = max(scaled, key=lambda one: abs(one[0]))
+    return by_rule, by_defaults
 
 
 def _lids_against_mouth(evidence: Evidence, rule: SideRule) -> bool:
     """Whether the lids point away from where the mouth points. False while either is NaN."""
-    towards = math.copysign(evidence.mouth, _mouth_strength(evidence, rule))
+    towards = math.copysign(evidence.mouth, _mouth_strength(
+        evidence, rule, rule.mouth_on / rule.supported_on))
     return evidence.lids * towards < 0.0 and abs(evidence.mouth) >= rule.lids_yield
 
 
-def _mouth_strength(evidence: Evidence, rule: SideRule) -> float:
+def _mouth_strength(evidence: Evidence, rule: SideRule, support: float) -> float:
     supported = _agreement(evidence.classifier, _towards(evidence.mouth)
                            ) is ClassifierAgreement.AGREES
-    mouth = evidence.mouth * (rule.mouth_on / rule.supported_on) if supported else evidence.mouth
+    mouth = evidence.mouth * support if supported else evidence.mouth
     yields = rule.hidden_eye_yields if evidence.beside_hidden_eye else 0.0
     if not math.isnan(evidence.unasked):
         mouth += rule.talking_gain * evidence.unasked
@@ -243,15 +257,17 @@ def _towards(score: float) -> Side:
 def _conflict(evidence: Evidence, rule: SideRule, agreement: ClassifierAgreement) -> str:
     """Why the evidence contradicts itself; empty when it does not."""
     # What the mouth comes to may point away from M, by what moves unasked. It is what names.
-    mouth = _mouth_strength(evidence, rule)
+    mouth = _mouth_strength(evidence, rule, rule.mouth_on / rule.supported_on)
     if abs(evidence.mouth) >= rule.conflict_below and evidence.mouth * mouth >= 0.0:
         return ''
     if (abs(evidence_strength(evidence, rule)) < rule.mouth_on
             and abs(evidence.lids) >= rule.eye_on and _lids_against_mouth(evidence, rule)):
         return 'lids_conflict'
     moved = abs(evidence.movement) >= rule.movement_on  # False while it is NaN
-    if (moved and abs(mouth) >= rule.mouth_on
-            and _towards(evidence.movement) is not _towards(mouth)):
+    # The resting face names by the mouth, else by the lids where they are heard.
+    resting = mouth if abs(mouth) >= rule.mouth_on else evidence.lids if (
+        abs(evidence.lids) >= rule.eye_on and not _lids_against_mouth(evidence, rule)) else 0.0
+    if moved and evidence.movement * resting < 0.0:
         return 'movement_conflict'
     return 'classifier_conflict' if agreement is ClassifierAgreement.CONFLICTS else ''
 
@@ -265,8 +281,15 @@ def _agreement(classifier: float, side: Side) -> ClassifierAgreement:
         else ClassifierAgreement.CONFLICTS
 
 
+_CALIBRATED = SideRule()
+
+
 class SideFilter:
-    """Turns a stream of per-frame evidence into a steady side: windowed medians and hysteresis."""
+    """Turns a stream of per-frame evidence into a steady side: windowed medians and hysteresis.
+
+    A side is stable that has been named for `stable_after_s`. Moments without an answer between
+    do not count; one longer than that starts the count anew.
+    """
 
     def __init__(self, window_s: float, stable_after_s: float, least_frames: int) -> None:
         self._window_s = window_s
@@ -275,7 +298,8 @@ class SideFilter:
         self._recent: deque[tuple[float, Evidence]] = deque()
         self._weighed = _NOTHING
         self._side = Side.UNKNOWN
-        self._since_s = math.nan
+        self._since_s = self._answered_s = math.nan
+        self._silent = False
 
     def reset(self) -> None:
         """Forget everything: a new patient, or a clock that jumped."""
@@ -293,7 +317,7 @@ class SideFilter:
         self._recent.append((stamp_s, evidence))
         self._forget_before(stamp_s - self._window_s)
         if len(self._recent) < self._least_frames:
-            self._weighed = evidence
+            self._weighed, self._silent = evidence, True
             return unknown_side(('warming_up',), evidence)
         self._weighed = self._median()
         decision = decide(self._weighed, rule, self._side)
@@ -307,6 +331,7 @@ class SideFilter:
         ageing. None: there was no face. Whoever is seen next may be somebody else, so the window
         is emptied.
         """
+        self._silent = True
         self._forget_before(stamp_s - self._window_s)
         if evidence is None:
             self._recent.clear()
@@ -325,6 +350,10 @@ class SideFilter:
     def _with_stability(self, decision: SideDecision, stamp_s: float) -> SideDecision:
         if decision.side is not self._side:
             self._side, self._since_s = decision.side, stamp_s
+        elif self._silent:
+            pause_s = stamp_s - self._answered_s
+            self._since_s = stamp_s if pause_s > self._stable_after_s else self._since_s + pause_s
+        self._silent, self._answered_s = False, stamp_s
         stable = (self._side is not Side.UNKNOWN
                   and stamp_s - self._since_s >= self._stable_after_s)
         return SideDecision(**{**decision.__dict__, 'stable': stable})

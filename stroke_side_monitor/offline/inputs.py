@@ -5,6 +5,7 @@ It never assesses anything and never changes an input.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -94,12 +95,14 @@ class Cue:
     """An exercise cue found in a bag; see stroke_side_msgs/ExerciseCue.
 
     stamp_s: seconds; 0 says that it was given with the frame before it.
+    received_s: when it came, on the clock of Frame.received_s; NaN where nobody knows.
     """
 
     stamp_s: float
     exercise: str
     start: bool
     hold_s: float
+    received_s: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -338,7 +341,8 @@ def _bag_items(reader: Any, images: Sequence[Any], cues: Sequence[Any]
     for connection, received_ns, raw in reader.messages([*images, *cues]):
         try:
             message = reader.deserialize(raw, connection.msgtype)
-            item = _to_frame(message, received_ns) if connection in images else _to_cue(message)
+            item = _to_frame(message, received_ns) if connection in images else _to_cue(
+                message, received_ns)
         except Exception as error:  # noqa: BLE001 - bytes that are no message of that type
             damaged, first = damaged + 1, first or f'{type(error).__name__}: {error}'[:100]
             continue
@@ -403,10 +407,10 @@ def _to_frame(message: Any, received_ns: int) -> Frame:
     return Frame(stamp.sec + stamp.nanosec * 1e-9, received_ns * 1e-9, decode)
 
 
-def _to_cue(message: Any) -> Cue | None:
+def _to_cue(message: Any, received_ns: int) -> Cue | None:
     """None where the phase is neither START nor STOP: the node refuses it."""
     if message.phase not in (0, 1):
         return None
     stamp = message.header.stamp
     return Cue(stamp.sec + stamp.nanosec * 1e-9, message.exercise, message.phase == 0,
-               float(message.hold_s))
+               float(message.hold_s), received_ns * 1e-9)

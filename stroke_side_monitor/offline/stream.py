@@ -100,8 +100,8 @@ class Stream:
         return notes
 
     def _cue(self, cue: Cue) -> None:
-        status = self._pipeline.cue(cue.exercise, cue.start, self._clock.of_cue(cue.stamp_s),
-                                    cue.hold_s)
+        moment_s = self._clock.of_cue(cue.stamp_s, cue.start, cue.received_s)
+        status = self._pipeline.cue(cue.exercise, cue.start, moment_s, cue.hold_s)
         if status:
             self._refused[cue.exercise[:40], ', '.join(status)] += 1
 

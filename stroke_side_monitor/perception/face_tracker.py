@@ -245,6 +245,10 @@ class VideoFaceTracker:
         else:
             sighting = self._look_once(rgb)
         self._last_look_s = stamp_s
+        if sighting.opinions and patient_choice.is_elsewhere(sighting.face, wish):
+            # Followed so far, but the patient is over there, found or not.
+            self._restart()
+            return NOTHING
         if sighting.opinions and self._is_somebody_else(sighting.face):
             self._look_where_it_was()
             self._covered = True

@@ -153,6 +153,17 @@ def is_where_said(face: FaceLandmarks, wish: Wish) -> bool:
     return left <= column <= left + across and top <= row <= top + down
 
 
+def is_elsewhere(face: FaceLandmarks, wish: Wish) -> bool:
+    """Whether a face is plainly not in the region that was given: one that moves may be ahead of
+    what is said of it by half its width."""
+    if wish.region is None:
+        return False
+    column, row = face.centre_px
+    left, top, across, down = wish.region
+    beyond = max(left - column, column - (left + across), top - row, row - (top + down))
+    return beyond > face.width_px / 2
+
+
 def shift(before: FaceLandmarks, after: FaceLandmarks) -> float:
     """Distance between two faces in widths of the first."""
     if (before.width, before.height) != (after.width, after.height):

@@ -9,6 +9,9 @@ import math
 
 from stroke_side_monitor.pipeline import rhythm
 
+# An image older than this is no "now" for an exercise to begin.
+_NOW_S = 3.0
+
 # A repeated image and its successor may lie this far out of order.
 _TOLERANCE_S = 0.25
 
@@ -40,14 +43,22 @@ class ImageClock:
         """Whether an image of this stamp is to be dropped; see rhythm.is_late."""
         return rhythm.is_late(stamp_s, self._stamp_s, jump_back_s)
 
-    def of_cue(self, stamp_s: float) -> float:
+    def of_cue(self, stamp_s: float, start: bool, arrived_s: float) -> float:
         """The moment that a cue of this stamp was given; one without stamp means now.
 
-        NaN where there is no now: before the first image.
+        NaN where there is no now: before the first image, and for a START where the last one came
+        more than three seconds before: it would have ended before the next.
+
+        Args:
+            stamp_s: its stamp, 0 for none.
+            start: a START; a STOP without stamp ends what was seen up to the last image.
+            arrived_s: when the cue came, on the clock of take(); NaN where nobody knows.
         """
         if stamp_s:
             return stamp_s
-        return self.seconds if self.running else math.nan
+        if not self.running or (start and arrived_s - self._arrived_s > _NOW_S):
+            return math.nan
+        return self.seconds
 
     def take(self, stamp_s: float, arrived_s: float) -> bool:
         """Take the next image; True when the camera's clock went back.

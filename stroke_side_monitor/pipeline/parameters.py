@@ -113,7 +113,8 @@ TABLE: tuple[Parameter, ...] = (
     _setting('window_s', 'Evidence is the median over this long. Of fewer than 3 frames no side is '
              'told (warming_up): `assess_rate_hz` must give at least 4 in it.', unit='s', least=0.1,
              most=10.0),
-    _setting('stable_after_s', '`stable` is set once the same side has been named for this long.',
+    _setting('stable_after_s', '`stable` is set once the same side has been named for this long. '
+             'Moments without an answer do not count; one longer than this starts the count anew.',
              unit='s', least=0.0, most=30.0),
     _setting('min_interocular_px', 'Smaller faces are not assessed (too_small).', unit='px',
              live=True, least=20.0, most=2000.0),

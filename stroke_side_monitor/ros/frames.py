@@ -206,6 +206,12 @@ class FrameAssessor:
         assessment = pipeline.lost(self._image_clock.seconds, reason)
         self._publish(assessment, self._header)
 
+    def leave(self, pipeline: Pipeline, reason: str) -> None:
+        """As lose(), when no more images are taken: every START has its result by then."""
+        results = pipeline.finish()
+        last = pipeline.lost(self._image_clock.seconds, reason)
+        self._publish(replace(last, exercise_results=results), self._header)
+
     def _publish(self, assessment: Assessment, header: Header) -> None:
         self.session = assessment.session
         self._outputs.publish(assessment, header, self._moments)
@@ -248,8 +254,9 @@ class FrameAssessor:
                 cue, pipeline.session, accepted=False, reasons=(BAD_PHASE,)))
             self._logger.warning(f'exercise cue with phase {cue.phase}: neither START nor STOP')
             return
-        moment_s = self._image_clock.of_cue(conversions.stamp_s(cue.header))
         start = cue.phase == ExerciseCue.START
+        moment_s = self._image_clock.of_cue(
+            conversions.stamp_s(cue.header), start, time.monotonic())
         problems = pipeline.cue(cue.exercise, start, moment_s, cue.hold_s)
         taken = REFUSED.isdisjoint(problems)
         if start and taken:

@@ -130,8 +130,8 @@ class Monitor(Guarded, LifecycleNode):
     @_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check parameters, load norms, mesh and model. FAILURE: stays unconfigured, says why."""
-        self.problem = '; '.join(
-            self._bad_parameters or parameters.refusals(parameters.current(self)))
+        self.problem = '; '.join((*self._bad_parameters.values(),
+                                  *parameters.refusals(parameters.current(self))))
         for line in parameters.unknown(self):
             self._tell(line)
         if not self.problem:
@@ -256,7 +256,7 @@ class Monitor(Guarded, LifecycleNode):
             self._images = None
             worker, assessor = self._worker, self._assessor
             if worker is not None and assessor is not None:
-                worker.pause(lambda pipeline: assessor.lose(pipeline, reason))
+                worker.pause(lambda pipeline: assessor.leave(pipeline, reason))
 
     def _on_image(self, serialised: bytes) -> None:
         if self._worker is not None:
@@ -277,7 +277,8 @@ class Monitor(Guarded, LifecycleNode):
     def _on_patient_region(self, said: RegionOfInterest) -> None:
         box = (int(said.x_offset), int(said.y_offset), int(said.width), int(said.height))
         region = box if said.width and said.height else None
-        if self._worker is not None:
+        # Said while no images are taken it would be of a moment that is over by the next one.
+        if self._worker is not None and self._images is not None:
             self._worker.ask(lambda pipeline: pipeline.point_at(region))
 
     def _refuse(self, cue: ExerciseCue, session: int, reason: str) -> None:
@@ -334,6 +335,8 @@ class Monitor(Guarded, LifecycleNode):
         reason = parameters.refusal_of_change(self, changes)
         if reason:
             return SetParametersResult(successful=False, reason=reason)
+        for change in changes:  # what could not be read at the start has a value now
+            self._bad_parameters.pop(change.name, None)
         values = parameters.current(self)
         values.update({change.name: change.value for change in changes if change.name in values})
         assessor = self._assessor

@@ -67,23 +67,22 @@ BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in T
 _QOS = 'qos_overrides.'
 
 
-def declare(node: Node) -> tuple[str, ...]:
+def declare(node: Node) -> dict[str, str]:
     """Declare every parameter of the table on a node.
 
     Returns:
-        One line for each value given at the start that cannot be used, saying what and why. The
+        By name one line for each value given at the start that cannot be read, saying why. The
         default stands in its place, and the node must refuse to configure.
     """
-    problems = []
+    problems = {}
     for parameter in TABLE:
         arguments = (parameter.name, parameter.default, descriptor(parameter))
         try:
             node.declare_parameter(*arguments)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             node.declare_parameter(*arguments, ignore_override=True)
-            problems.append(_refused_override(parameter, error))
-    values = current(node)
-    return (*problems, *refusals(values))
+            problems[parameter.name] = _refused_override(parameter, error)
+    return problems
 
 
 def unknown(node: Node) -> tuple[str, ...]:

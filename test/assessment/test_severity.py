@@ -362,3 +362,16 @@ def test_movement_asymmetry_is_positive_for_a_weak_left_and_mirrors_exactly():
     assert movement_asymmetry(right_weak) == -movement_asymmetry(left_weak)
     assert dynamic_severity(left_weak, 2.0, 1.0) == dynamic_severity(right_weak, -2.0, -1.0)
     assert math.isnan(movement_asymmetry([unmoved('smile')]))
+
+
+@pytest.mark.parametrize('named', [Side.LEFT, Side.RIGHT])
+def test_beside_a_named_side_some_region_is_affected(named):
+    for scores in ((1.6, 0.2), (1.9, 1.9)):
+        rest = static_severity(*scores)
+        assert (rest.mouth_severity, rest.eye_severity) == (RegionSeverity.NONE,) * 2
+        said = beside_side(rest, named)
+        assert (said.mouth_severity, said.nihss_min) == (RegionSeverity.MILD, 1)
+        assert said.nihss_max >= said.nihss_min
+        assert beside_side(rest, Side.NONE) == rest
+    eye = static_severity(0.2, 5.0)
+    assert beside_side(eye, named).mouth_severity is RegionSeverity.NONE

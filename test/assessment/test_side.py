@@ -145,6 +145,30 @@ def test_a_mouth_near_supported_on_does_not_flicker_while_the_classifier_support
     assert said == [Side.NONE, *[Side.LEFT] * 5, Side.NONE, Side.NONE]
 
 
+@pytest.mark.parametrize(('lids', 'movement'), [
+    (4.6, -0.40), (4.7, -0.40), (6.0, -0.6), (-6, 0.45)])
+def test_movement_against_the_lids_is_unknown_however_strong_either_is(lids, movement):
+    said = decide(Evidence(0.0, lids, movement=movement), RULE)
+    assert (said.side, said.reasons) == (Side.UNKNOWN, ('movement_conflict',))
+    assert decide(Evidence(0.0, lids, movement=-movement), RULE).side is not Side.UNKNOWN
+
+
+def test_movement_against_lids_that_are_not_heard_names_its_side():
+    against_the_mouth = Evidence(-RULE.lids_yield, 4.4, movement=-0.5)
+    assert decide(against_the_mouth, RULE).side is Side.RIGHT
+    assert decide(replace(against_the_mouth, eye=9.0, lids_tell=0.0), RULE).side is Side.RIGHT
+
+
+@pytest.mark.parametrize('mouth_on', [1.5, 2.1, 4.2])
+@pytest.mark.parametrize('evidence', [
+    Evidence(0.0, 0.0, movement=0.40), Evidence(0.0, 4.6), Evidence(1.6, 0.0, classifier=1.2),
+    Evidence(4.3, 0.0)])
+def test_how_probable_a_side_is_does_not_depend_on_what_is_asked_of_it(evidence, mouth_on):
+    asked = replace(RULE, mouth_on=mouth_on)
+    assert decide(evidence, asked).side is Side.LEFT
+    assert decide(evidence, asked).p_left == decide(evidence, RULE).p_left
+
+
 def test_movement_against_two_witnesses_is_unknown():
     against = Evidence(RULE.supported_on, 0.0, 1.2, movement=-0.5)
     assert decide(against, RULE).reasons == ('movement_conflict',)
@@ -325,6 +349,27 @@ class TestFilter:
         side_filter.miss(2.0, ('yaw',), Evidence(5.0, 0.0))
         again = side_filter.add(2.03, Evidence(5.0, 0.0), RULE)
         assert (again.side, again.stable) == (Side.LEFT, True)
+
+    @pytest.mark.parametrize(('named_s', 'missed_s'), [(0.4, 0.3), (0.9, 0.6)],
+                             ids=['a moment is left out', 'a long one starts anew'])
+    def test_time_in_which_nothing_is_named_makes_no_side_stable(self, named_s, missed_s):
+        side_filter, stable_after_s, rate = SideFilter(1.0, 0.5, 3), 0.5, 30.0
+        evidence, named = Evidence(5.0, 0.0), []
+        for index in range(int(rate * 3)):
+            stamp_s = index / rate
+            if named_s <= stamp_s < named_s + missed_s:
+                side_filter.miss(stamp_s, ('yaw',), evidence)
+                if missed_s > stable_after_s:
+                    named.clear()
+                continue
+            said = side_filter.add(stamp_s, evidence, RULE)
+            if said.side is not Side.LEFT:
+                continue
+            named.append(stamp_s)
+            # Of the time that passed since it was first named, that in which it was.
+            for_s = len(named) / rate
+            if abs(for_s - stable_after_s) > 1.5 / rate:
+                assert said.stable == (for_s > stable_after_s), stamp_s
 
     def test_reset_forgets_the_patient(self):
         side_filter, _ = self.filled(5.0)

@@ -64,6 +64,34 @@ def test_nobody_is_named_where_nobody_can_say():
     assert not ambiguous(alike[:1], Wish(LARGEST))
 
 
+def test_a_face_may_be_ahead_of_its_region_by_half_its_width(face):
+    column, row = face.centre_px
+    for left, elsewhere in ((column - 50, False), (column + 50, False), (column + 70, True)):
+        assert patient_choice.is_elsewhere(face, Wish(LARGEST, (left, 0, 100, H))) == elsewhere
+        mirrored = Wish(LARGEST, (W - 100 - left, 0, 100, H))
+        assert patient_choice.is_elsewhere(face.mirrored(), mirrored) == elsewhere
+    assert patient_choice.is_elsewhere(face, Wish(LARGEST, (0, row + 61, W, 20)))
+    assert not patient_choice.is_elsewhere(face, Wish(FOLLOW))
+
+
+@pytest.mark.parametrize('policy', [LARGEST, CENTRE, FOLLOW])
+def test_who_was_followed_is_not_the_patient_once_the_patient_is_said_to_be_elsewhere(
+        astronaut, policy):
+    """The therapist is in view, the patient has turned away: nobody is assessed."""
+    height, width = astronaut.shape[:2]
+    room = np.full((height, 2 * width, 3), 150, np.uint8)
+    room[:, :width] = astronaut
+    tracker, elsewhere = VideoFaceTracker(), (width + 50, 0, width - 50, height)
+    seen = [bool(tracker.look(room, index / 15, Wish(policy)).opinions) for index in range(8)]
+    assert all(seen)
+    seen = [bool(tracker.look(room, 1 + index / 15, Wish(policy, elsewhere)).opinions)
+            for index in range(20)]
+    assert not any(seen)
+    there = Wish(policy, (0, 0, width, height))
+    assert tracker.look(room, 3.0, there).opinions
+    tracker.close()
+
+
 def test_a_mesh_that_has_failed_says_nothing_of_whose_face_it_is(face):
     flat = replace(face, points=face.points * np.array([1.0, 1.0, 0.0]))
     shape = Shape()

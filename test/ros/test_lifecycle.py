@@ -7,7 +7,7 @@ import shutil
 import pytest
 from ros_harness import REPOSITORY, MonitorProcess, Robot
 
-from stroke_side_msgs.msg import AffectedSide
+from stroke_side_msgs.msg import AffectedSide, ExerciseCue
 
 
 @pytest.fixture
@@ -57,6 +57,21 @@ def test_shutdown_from_active_withdraws_the_side(waiting, right_weak):
     assert robot.state() == 'finalized'
     assert process.threads() < configured
     assert not robot.transition('activate')
+
+
+@pytest.mark.parametrize('last', ['deactivate', 'shutdown', 'disable'])
+def test_a_start_has_its_result_before_the_monitor_falls_silent(waiting, right_weak, last):
+    _, robot = waiting
+    assert robot.transition('configure')
+    assert robot.transition('activate')
+    robot.until_connected()
+    robot.watch(right_weak, 5)
+    robot.cues.publish(ExerciseCue(exercise='smile', phase=ExerciseCue.START, cue_id=5))
+    robot.until(lambda: robot.statuses, 'an answer to the cue')
+    robot.watch(right_weak, 3)
+    assert robot.enable(False).success if last == 'disable' else robot.transition(last)
+    result, = robot.until(lambda: robot.results, 'the result')
+    assert (result.cue_id, result.valid) == (5, False)
 
 
 def test_an_inactive_monitor_enabled_or_disabled_stays_silent_until_activated(waiting, right_weak):

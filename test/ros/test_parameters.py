@@ -79,3 +79,15 @@ def test_a_bad_start_leaves_it_unconfigured_and_says_why_in_one_line(tmp_path, v
             assert part in lines[0]
         assert 'Traceback' not in process.log
         assert process.stop() == 0
+
+
+@pytest.mark.parametrize(('given', 'mended'), [
+    ({'mouth_off': 2.5}, {'mouth_off': 1.5}), ({'mouth_off': 2.5}, {'mouth_on': 3.0}),
+    ({'max_yaw_deg': 10}, {'max_yaw_deg': 10.0})])
+def test_what_was_wrong_at_the_start_may_be_mended_live(tmp_path, given, mended):
+    with MonitorProcess(tmp_path / 'log', autostart=False, **given) as process, Robot() as robot:
+        assert not robot.transition('configure')
+        for name, value in mended.items():
+            assert robot.set_parameter(name, value).successful
+        assert robot.transition('configure'), process.log
+        assert process.stop() == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from rclpy.duration import Duration
 from ros_harness import MonitorProcess, Robot
 from sensor_msgs.msg import RegionOfInterest
 
@@ -53,6 +54,20 @@ def test_a_region_says_who_is_the_patient_while_it_is_fresh(tmp_path, scene):
         # Two seconds later nobody says so any more; others are looked for once a second.
         robot.now_s += 2.0
         assert settled(robot, scene, 60) == 'left'
+        assert process.stop() == 0, process.log
+
+
+def test_a_region_said_while_no_images_are_taken_is_of_a_moment_that_is_over(tmp_path, scene):
+    with MonitorProcess(tmp_path / 'log', namespace='early', autostart=False) as process, \
+            Robot('early') as robot:
+        assert robot.transition('configure')
+        said = region(robot)
+        robot.until(said.get_subscription_count, 'the monitor to hear regions')
+        said.publish(RegionOfInterest(x_offset=0, y_offset=0, width=5, height=5))
+        assert said.wait_for_all_acked(Duration(seconds=30))
+        assert robot.transition('activate')
+        robot.until_connected()
+        assert 'no_face' not in robot.show(scene).reasons
         assert process.stop() == 0, process.log
 
 
