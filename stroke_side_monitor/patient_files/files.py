@@ -67,16 +67,21 @@ class PatientFiles:
             self._recorder.event(found.new_asymmetry.stamp_s, 'new_asymmetry', {
                 'side': found.new_asymmetry.side, 'change': found.new_asymmetry.change})
 
+    def results(self, ended: Assessment) -> None:
+        """Record what the exercises of somebody who is forgotten came to."""
+        if self._recorder is not None:
+            self._recorder.results(ended)
+
     def cue(self, stamp_s: float, exercise: str, start: bool, hold_s: float,
             status: tuple[str, ...]) -> None:
         """Record a cue and what was wrong with it."""
         if self._recorder is not None:
             self._recorder.cue(stamp_s, exercise, start, hold_s, status)
 
-    def event(self, stamp_s: float, name: str) -> None:
+    def event(self, stamp_s: float, name: str, values: Mapping[str, Any] | None = None) -> None:
         """Record that something happened."""
         if self._recorder is not None:
-            self._recorder.event(stamp_s, name)
+            self._recorder.event(stamp_s, name, values)
 
     def close(self) -> None:
         """Close the session's record. May be called twice."""

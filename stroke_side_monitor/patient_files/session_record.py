@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # reading a record must not load MediaPipe
 SCHEMA = 1
 METADATA_FILE, LINES_FILE = 'session.json', 'session.jsonl'
 ANONYMOUS = 'unnamed'
+# The event before everything that belongs to another session of the pipeline than what came before.
+SESSION_BEGAN = 'session_began'
 # A power cut costs at most this much; a kill of the process costs nothing.
 _SYNC_EVERY_S = 1.0
 
@@ -62,6 +64,7 @@ class SessionRecorder:
         self._tell = tell
         self._synced_s = time.monotonic()
         self._metrics_s = -math.inf
+        self._session: int | None = None
         started = started or datetime.now(timezone.utc)
         metadata = {'schema': SCHEMA, 'patient_key': key, 'started_utc': started.isoformat(),
                     'versions': dict(versions), 'parameters': dict(parameters)}
@@ -78,6 +81,7 @@ class SessionRecorder:
         Metrics and their z-scores are added once a second only: at 30 frames a
         second they would make 100 MB an hour.
         """
+        self._enter_session(assessment)
         values = frame_values(assessment)
         if abs(assessment.stamp_s - self._metrics_s) >= 1.0:
             self._metrics_s = assessment.stamp_s
@@ -85,9 +89,23 @@ class SessionRecorder:
                                  for name, value in assessment.metrics.items()}
             values['z'] = {name: round(value, 2) for name, value in assessment.z.items()}
         self._write('frame', assessment.stamp_s, values)
-        for ended in filter(None, (assessment.parting, assessment)):
-            for result in ended.exercise_results:
-                self.exercise(result)
+        for result in assessment.exercise_results:
+            self.exercise(result)
+
+    def results(self, ended: Assessment) -> None:
+        """Add the exercise results of an assessment that is no frame's, but of who is forgotten."""
+        self._enter_session(ended)
+        for result in ended.exercise_results:
+            self.exercise(result)
+
+    def _enter_session(self, assessment: Assessment) -> None:
+        """Tell where another session began, after what whoever was there before came to."""
+        if assessment.parting is not None:
+            self.results(assessment.parting)
+        if assessment.session != self._session:
+            self._session = assessment.session
+            self.event(assessment.stamp_s, SESSION_BEGAN, {
+                'session': assessment.session, 'reason': assessment.session_reason})
 
     def frame(self, stamp_s: float, values: Mapping[str, Any]) -> None:
         """Add one frame by values named as in frame_values."""

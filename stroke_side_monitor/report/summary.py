@@ -23,7 +23,12 @@ from stroke_side_monitor.assessment.trend import (
     estimate_trend,
     minimal_detectable_change,
 )
-from stroke_side_monitor.patient_files.session_record import FrameLine, Record, RecordedSession
+from stroke_side_monitor.patient_files.session_record import (
+    SESSION_BEGAN,
+    FrameLine,
+    Record,
+    RecordedSession,
+)
 
 _DAY_S = 86400.0
 _DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in codes)
@@ -165,7 +170,8 @@ def summarise(session: RecordedSession) -> SessionSummary:
         / len(assessed) if assessed else 0.0,
         lost=tuple(Counter(reason for frame in frames if not frame['assessed']
                            for reason in frame['reasons']).most_common()),
-        events=tuple((str(line['name']), line['stamp_s']) for line in session.of_kind('event')),
+        events=tuple((str(line['name']), line['stamp_s']) for line in session.of_kind('event')
+                     if line['name'] != SESSION_BEGAN),
         damaged=session.damaged,
         versions=tuple(session.metadata['versions'].items()))
 

@@ -107,6 +107,7 @@ def event(name: str) -> str:
     """Something that happened, in words."""
     return {'new_asymmetry': 'New asymmetry: the face differs from before; have a look',
             'reset': 'Started anew for a patient',
+            'orientation_changed': 'The orientation of the camera was changed by a parameter',
             'baseline_enrolled': 'Personal baseline stored'}.get(name, name.replace('_', ' '))
 
 

@@ -142,6 +142,7 @@ class FrameAssessor:
         self._header = Header()
         self._image_clock = ImageClock()
         self._moments = Moments()
+        self._recorded_s = 0.0
         self._undecodable_since_output = False
         self.cue = ''
         self.session = 0
@@ -218,11 +219,12 @@ class FrameAssessor:
         # Before the first image there is no time at which to record it.
         if self._image_clock.running:
             self.files.add(assessment)
+            self._recorded_s = self._image_clock.seconds
 
     def forget(self, pipeline: Pipeline) -> None:
         """Another patient."""
         self._start_afresh(pipeline, RESET)
-        self.files.event(max(self._image_clock.seconds, 0.0), 'reset')
+        self.files.event(self._recorded_s, 'reset')
         self._header = Header()
         self._image_clock.reset()
         self.cue = ''
@@ -231,9 +233,11 @@ class FrameAssessor:
         """Forget the patient, but first give every START its result."""
         results = pipeline.finish()
         if results:
-            last = pipeline.lost(self._image_clock.seconds, RESET)
-            self._outputs.publish_results(
-                replace(last, exercise_results=results), self._header, self._moments)
+            last = replace(pipeline.lost(self._image_clock.seconds, RESET),
+                           exercise_results=results)
+            self._outputs.publish_results(last, self._header, self._moments)
+            if self._image_clock.running:
+                self.files.results(last)
         pipeline.reset(reason)
         self.session = pipeline.session
         self._moments.clear()
@@ -245,6 +249,9 @@ class FrameAssessor:
         if (settings.input_mirrored, settings.image_rotation_deg) != (
                 before.input_mirrored, before.image_rotation_deg):
             self._start_afresh(pipeline, ORIENTATION_CHANGED)
+            self.files.event(self._recorded_s, ORIENTATION_CHANGED, {
+                'input_mirrored': settings.input_mirrored,
+                'image_rotation_deg': settings.image_rotation_deg})
             self.lose(pipeline, ORIENTATION_CHANGED)
 
     def take_cue(self, pipeline: Pipeline, cue: ExerciseCue) -> None:

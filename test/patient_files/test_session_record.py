@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -14,12 +15,16 @@ import pytest
 from stroke_side_monitor import landmarks as lm
 from stroke_side_monitor.assessment.baseline import BaselineError
 from stroke_side_monitor.assessment.exercise import ExerciseTracker
+from stroke_side_monitor.assessment.severity import unknown_severity
+from stroke_side_monitor.assessment.side import SideFilter
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.patient_files.session_record import (
     SessionError,
     SessionRecorder,
     read_session,
 )
+from stroke_side_monitor.pipeline import Assessment
+from stroke_side_monitor.pipeline.result import View
 from stroke_side_monitor.report.summary import FRAME_NAMES
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
@@ -90,6 +95,50 @@ def test_what_was_recorded_is_read_back(tmp_path, symmetric_points):
         'kind': 'frame', 'stamp_s': 1.25, 'side': 'left', 'M': 3.5, 'E': None,
         'reasons': ['blink']}
     assert session.of_kind('exercise')[0]['excursion_left'] == result.excursion_left
+
+
+def seen(stamp_s, session, reason, **more):
+    """An assessment of that session, without a face."""
+    view = View(reasons=('no_face',))
+    unknown = SideFilter(1.0, 1.0, 1).miss(stamp_s, view.reasons)
+    return Assessment(stamp_s, unknown, unknown_severity(view.reasons), view, session=session,
+                      session_reason=reason, **more)
+
+
+def told_in_order(session):
+    """Kind of every line; of a boundary its session and why it began."""
+    return [(line['session'], line['reason']) if line.get('name') == 'session_began'
+            else line['kind'] for line in session.lines]
+
+
+def test_where_a_session_began_stands_before_its_first_frame(tmp_path):
+    record, _ = recorder(tmp_path)
+    for stamp_s, session, reason in ((1.0, 70, 'started'), (2.0, 70, 'started'), (3.0, 71, 'reset'),
+                                     (1.0, 72, 'clock_went_back')):
+        record.assessment(seen(stamp_s, session, reason))
+    record.close()
+    session = read_session(record.folder)
+    assert told_in_order(session) == [
+        (70, 'started'), 'frame', 'frame', (71, 'reset'), 'frame', (72, 'clock_went_back'),
+        'frame']
+    assert [line['stamp_s'] for line in session.of_kind('event')] == [1.0, 3.0, 1.0]
+
+
+def test_what_the_person_before_has_done_stands_before_the_boundary(tmp_path, symmetric_points):
+    record, _ = recorder(tmp_path)
+    result = smile(symmetric_points)
+    record.assessment(seen(1.0, 1, 'started'))
+    parting = seen(6.0, 1, 'started', exercise_results=(replace(result, exercise='pucker'),))
+    record.assessment(seen(6.0, 2, 'another_face', exercise_results=(result,), parting=parting))
+    record.results(seen(7.0, 2, 'another_face', exercise_results=(result,)))
+    record.assessment(seen(7.0, 3, 'reset'))
+    record.close()
+    session = read_session(record.folder)
+    assert told_in_order(session) == [
+        (1, 'started'), 'frame', 'exercise', (2, 'another_face'), 'frame', 'exercise', 'exercise',
+        (3, 'reset'), 'frame']
+    assert [line['exercise'] for line in session.of_kind('exercise')] == [
+        'pucker', 'smile', 'smile']
 
 
 def test_only_metadata_and_lines_are_stored_and_no_image(tmp_path):

@@ -77,6 +77,34 @@ def test_waiting_for_the_camera_leaves_no_frame_in_the_record(tmp_path, right_we
     assert summarise(session).duration_s < 10.0
 
 
+def test_what_was_under_way_stands_in_the_record_before_who_came_after(tmp_path, right_weak):
+    with MonitorProcess(tmp_path / 'log', namespace='after', record_session=tmp_path) as monitor, \
+            Robot('after') as robot:
+        robot.until_connected()
+        for end in (robot.reset, lambda: robot.set_parameter('input_mirrored', True)):
+            robot.watch(right_weak)
+            robot.cues.publish(ExerciseCue(header=robot.message(right_weak).header,
+                                           exercise='smile', phase=ExerciseCue.START))
+            before = len(robot.statuses)
+            robot.until(lambda before=before: len(robot.statuses) > before, 'the cue to be taken')
+            robot.watch(right_weak, 5)
+            results = len(robot.results)
+            end()
+            robot.until(lambda results=results: len(robot.results) > results, 'the result')
+        robot.watch(right_weak, 5)
+        assert monitor.stop() == 0, monitor.log
+    folder, = (path for path in tmp_path.iterdir() if path.is_dir())
+    told = [(line.get('name', line['kind']), line.get('reason', '')) for line in
+            read_session(folder).lines if line['kind'] in ('event', 'exercise')]
+    assert told == [
+        ('session_began', 'started'), ('exercise', ''), ('reset', ''), ('session_began', 'reset'),
+        ('exercise', ''), ('orientation_changed', ''), ('session_began', 'orientation_changed')]
+    changed, = (line for line in read_session(folder).of_kind('event')
+                if line['name'] == 'orientation_changed')
+    assert (changed['input_mirrored'], changed['image_rotation_deg']) == (True, 0)
+    assert changed['stamp_s'] > 1000.0
+
+
 def test_without_a_folder_nothing_is_enrolled_or_written(robot, right_weak):
     robot.watch(right_weak, frames=3)
     refused = enrol(robot)
