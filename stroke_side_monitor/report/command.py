@@ -38,7 +38,7 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
 
     Args:
         folders: session folders of one patient, in any order.
-        out: the HTML page. pdf: the same for printing. csv: folder for three tables.
+        out: the HTML page. pdf: the same for printing. csv: folder for the tables.
         fhir: FHIR R4 JSON.
 
     Returns:
@@ -84,7 +84,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='HTML page to write')
     parser.add_argument('--pdf', type=Path, help='the same as PDF')
     parser.add_argument('--csv', type=Path, metavar='FOLDER',
-                        help='folder for sessions.csv, exercises.csv and seconds.csv')
+                        help='folder for sessions.csv, exercises.csv, seconds.csv; parts.csv where '
+                        'a recording has several')
     parser.add_argument('--fhir', type=Path, metavar='FILE',
                         help='the newest session as FHIR R4 (DiagnosticReport and Observations)')
     return parser.parse_args(arguments)

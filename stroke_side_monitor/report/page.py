@@ -120,8 +120,9 @@ def _title(session: SessionSummary) -> str:
 def _subtitle(session: SessionSummary) -> str:
     minutes, seconds = divmod(round(session.duration_s), 60)
     lasted = f'{minutes} min {seconds} s' if minutes else f'{seconds} s'
+    part = f'{words.which_part(session)}, ' if len(session.parts) > 1 else ''
     done = len({movement.exercise for movement in session.movements})
-    return f'Session of {session.started:%d %B %Y, %H:%M} UTC · {lasted} · ' \
+    return f'Session of {session.started:%d %B %Y, %H:%M} UTC · {part}{lasted} · ' \
            f'{done or "no"} exercise{"" if done == 1 else "s"} · ' \
            'left and right are the patient\'s own'
 
@@ -187,7 +188,9 @@ def _course(earlier: Sequence[SessionSummary], session: SessionSummary, drawing:
 
 def _session_row(session: SessionSummary, exercises: Sequence[str]) -> str:
     movements = [session.movement(name) for name in exercises]
-    cells = [f'{session.started:%d %b %Y}', words.SIDES[words.weaker_side(session)],
+    when = f'{session.started:%d %b %Y}'
+    cells = [', '.join(filter(None, (when, words.which_part(session)))),
+             words.SIDES[words.weaker_side(session)],
              *('–' if movement is None or math.isnan(movement.ratio) else f'{movement.ratio:.0%}'
                for movement in movements),
              '–' if math.isnan(session.index) else f'{session.index:.0f}',
@@ -196,14 +199,9 @@ def _session_row(session: SessionSummary, exercises: Sequence[str]) -> str:
 
 
 def _events(session: SessionSummary) -> str:
-    told = ''.join(f'<li>{escape(words.event(name))}, {_clock(time_s)}</li>'
+    told = ''.join(f'<li>{escape(words.event(name))}, {words.clock(time_s)}</li>'
                    for name, time_s in session.events)
     return f'<section><h2>Events</h2><ul>{told}</ul></section>' if told else ''
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(round(time_s), 60)
-    return f'{minutes}:{seconds:02d}'
 
 
 def _timeline_svg(session: SessionSummary) -> str:

@@ -51,7 +51,7 @@ def timeline(side_axes: Axes, score_axes: Axes, index_axes: Axes, session: Sessi
     index_axes.legend(loc='lower left', ncols=2, frameon=False, fontsize=7.5)
     index_axes.set(ylabel='symmetry\nindex', xlabel='minutes : seconds')
     _exercise_bands((side_axes, score_axes, index_axes), session)
-    clock(index_axes, max(session.duration_s, 1.0))
+    clock(index_axes, max(session.duration_s, 1.0), session.start_s)
 
 
 def side_strip(axes: Axes, seconds: Sequence[Second], label: str) -> None:
@@ -212,7 +212,7 @@ def _exercise_bands(all_axes: tuple[Axes, Axes, Axes], session: SessionSummary) 
                          transform=all_axes[1].get_xaxis_transform())
     for axes in all_axes:
         plain(axes)
-        axes.set_xlim(0, max(session.duration_s, 1.0))
+        axes.set_xlim(session.start_s, session.start_s + max(session.duration_s, 1.0))
 
 
 _MOST_NAMES = 30
@@ -229,11 +229,12 @@ def _runs(starts: list[float]) -> list[tuple[float, float]]:
     return runs
 
 
-def clock(axes: Axes, duration_s: float) -> None:
+def clock(axes: Axes, duration_s: float, start_s: float = 0.0) -> None:
     """Ticks in minutes and seconds, not too many."""
     step_s = next((step for step in (5, 10, 15, 30, 60, 120, 300, 600)
                    if duration_s / step <= 12), 1200)
-    ticks = np.arange(0, duration_s + 1e-9, step_s)
+    first_s = step_s * math.ceil(start_s / step_s)
+    ticks = np.arange(first_s, start_s + duration_s + 1e-9, step_s)
     axes.set_xticks(ticks, [f'{int(tick) // 60}:{int(tick) % 60:02d}' for tick in ticks])
 
 

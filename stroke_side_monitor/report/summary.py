@@ -29,6 +29,7 @@ from stroke_side_monitor.patient_files.session_record import (
     Record,
     RecordedSession,
 )
+from stroke_side_monitor.report.parts import Part, reported
 
 _DAY_S = 86400.0
 _DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in codes)
@@ -38,7 +39,7 @@ _DEPARTURES = frozenset(code for codes in DEPARTURE_CODES.values() for code in c
 class Second:
     """One second of the session.
 
-    time_s: from the session's first frame. side: UNKNOWN unless half of its frames were assessed.
+    time_s: from the recording's first frame. side: UNKNOWN unless half of its frames were assessed.
     mouth_score: median M; index: median symmetry index; both NaN when unknown.
     dynamic: the index rests on movements.
     """
@@ -52,7 +53,7 @@ class Second:
 
 @dataclass(frozen=True)
 class Band:
-    """An exercise under way: start and end in seconds from the session's first frame."""
+    """An exercise under way: start and end in seconds from the recording's first frame."""
 
     exercise: str
     start_s: float
@@ -91,8 +92,10 @@ class Movement:
 
 @dataclass(frozen=True)
 class SessionSummary:
-    """One session in figures.
+    """One session in figures: of one part, where the recording holds several.
 
+    parts: all of them; part: the place of the one that all else here is of.
+    duration_s: from its first frame to its last.
     side: named in most assessed seconds at rest; side_share: of the assessed seconds, 0..1.
     index, grade, basis, mouth, eye, pattern, nihss, house_brackmann: the last
         dynamic estimate, or the medians at rest without exercises.
@@ -100,8 +103,8 @@ class SessionSummary:
     assessed_share: of all frames, 0..1. departed_share: of the assessed frames, 0..1,
         that differed from the personal baseline. lost: reasons of the others, frames each.
     severity_reasons: what limits trust in the severity.
-    repetitions: the whole lines of the exercises, times in seconds from the first frame.
-    events: name and seconds from the first frame. damaged: unreadable lines.
+    repetitions: the whole lines of the exercises, times from the recording's first frame.
+    events: name and seconds from there. damaged: unreadable lines of the recording.
     """
 
     name: str
@@ -132,6 +135,13 @@ class SessionSummary:
     events: tuple[tuple[str, float], ...]
     damaged: int
     versions: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
+    part: int
+
+    @property
+    def start_s(self) -> float:
+        """Of the first frame that the figures are of, seconds from the recording's first."""
+        return self.parts[self.part].start_s
 
     def movement(self, exercise: str) -> Movement | None:
         """The figures of one exercise; None when it was not done."""
@@ -140,7 +150,7 @@ class SessionSummary:
 
 def summarise(session: RecordedSession) -> SessionSummary:
     """Figures of one session; one without any frame has an UNKNOWN side and no seconds."""
-    session = _from_zero(_whole(session))
+    session, parts, place = reported(_from_zero(_whole(session)))
     frames, repetitions = session.of_kind('frame'), session.of_kind('exercise')
     bands = tuple(Band(line['exercise'], line['start_s'], line['stamp_s'], line['valid'])
                   for line in repetitions)
@@ -152,7 +162,7 @@ def summarise(session: RecordedSession) -> SessionSummary:
     stands = verdict(assessed, resting, exercised=bool(bands))
     return SessionSummary(
         name=session.folder.name, patient_key=session.patient_key, started=session.started,
-        duration_s=frames[-1]['stamp_s'] if frames else 0.0,
+        duration_s=frames[-1]['stamp_s'] - frames[0]['stamp_s'] if frames else 0.0,
         seconds=seconds, bands=bands, movements=_movements(repetitions),
         repetitions=tuple(repetitions), side=side, side_share=share,
         mouth_score=_median(frame['M'] for frame in resting),
@@ -173,7 +183,7 @@ def summarise(session: RecordedSession) -> SessionSummary:
         events=tuple((str(line['name']), line['stamp_s']) for line in session.of_kind('event')
                      if line['name'] != SESSION_BEGAN),
         damaged=session.damaged,
-        versions=tuple(session.metadata['versions'].items()))
+        versions=tuple(session.metadata['versions'].items()), parts=parts, part=place)
 
 
 @dataclass(frozen=True)
@@ -352,8 +362,8 @@ def verdict(assessed: Sequence[Mapping[str, Any]], resting: Sequence[Mapping[str
 def _of_exercises(known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The last frame that tells what the exercises came to; the last of all where none does.
 
-    Another face, a reset or a clock that went back makes the pipeline forget them: what it says
-    from then on is of a face at rest, perhaps of somebody else's.
+    A clock that went back makes the pipeline forget them, and so did another face in records that
+    do not tell of it: what it says from then on is of a face at rest.
     """
     moved = [frame for frame in known if frame['basis'] == 'dynamic']
     tried = [frame for frame in known

@@ -21,12 +21,17 @@ _EXERCISE = ('session', 'exercise', 'repetition', 'start_s', 'stamp_s', 'valid',
              'excursion_left', 'excursion_right', 'unit', 'ratio', 'asymmetry', 'lag_ms',
              'trajectory_correlation', 'residual_opening_left', 'residual_opening_right',
              'synkinesis_left', 'synkinesis_right', 'item_score', 'quality', 'reasons')
+_PART = ('session', 'part', 'began', 'start_s', 'end_s', 'assessed_s', 'usable', 'repetitions',
+         'reported')
 _SECOND = ('session', 'time_s', 'side', 'mouth_score', 'symmetry_index')
 
 
 def all_tables(sessions: Sequence[SessionSummary]) -> dict[str, str]:
-    """CSV text by file name: one row per session, repetition and second."""
-    return {
+    """CSV text by file name: one row per session, repetition and second.
+
+    Where a recording holds several parts, one per part, too; the others are of that reported.
+    """
+    tables = {
         'sessions.csv': _csv(_SESSION, map(_session, sessions)),
         'exercises.csv': _csv(_EXERCISE, (
             _repetition(session, line) for session in sessions for line in session.repetitions)),
@@ -34,6 +39,12 @@ def all_tables(sessions: Sequence[SessionSummary]) -> dict[str, str]:
             {'session': session.name, 'time_s': second.time_s, 'side': second.side.name.lower(),
              'mouth_score': second.mouth_score, 'symmetry_index': second.index}
             for session in sessions for second in session.seconds))}
+    if any(len(session.parts) > 1 for session in sessions):
+        tables['parts.csv'] = _csv(_PART, (
+            {**part.__dict__, 'session': session.name, 'part': place + 1, 'began': part.reason,
+             'reported': place == session.part}
+            for session in sessions for place, part in enumerate(session.parts)))
+    return tables
 
 
 def _session(summary: SessionSummary) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ It never computes and never draws. Left and right are the PATIENT's.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from stroke_side_monitor.assessment.severity import bordering_grade
 from stroke_side_monitor.assessment.terms import (
@@ -16,6 +17,7 @@ from stroke_side_monitor.assessment.terms import (
     Side,
     Trend,
 )
+from stroke_side_monitor.report.parts import Part
 from stroke_side_monitor.report.summary import Comparison, Movement, SessionSummary
 
 SIDES = {Side.UNKNOWN: 'not determined', Side.NONE: 'no weaker side', Side.LEFT: 'left',
@@ -75,6 +77,24 @@ REASONS = {
     'exercises_disagree_on_side': 'exercises point to different sides',
     'near_grade_border': 'near the border of two grades',
     'mouth_not_measured': 'mouth not measured', 'eye_not_measured': 'eyes not measured'}
+# Why a part of a recording began.
+BEGAN = {
+    '': 'start of the recording', 'started': 'start of the recording',
+    'reset': 'started anew for a patient',
+    'another_face': 'another face, or the same one elsewhere or after a while',
+    'orientation_changed': 'the orientation of the camera was changed',
+    'internal_error': 'fault of the monitor'}
+PARTS = {
+    'reported': 'This recording holds %(count)d parts, as the person or the camera\'s orientation '
+                'may have changed between them; all that is told here is of the part from '
+                '%(start)s to %(end)s (%(why)s).',
+    'left out': 'Left out: %(parts)s.',
+    'one': 'from %(start)s (%(why)s), %(seconds)d s assessed, usable repetitions: %(usable)d',
+    'more': 'and %(count)d more',
+    'orientation': 'After that part the orientation of the camera was changed: left and right may '
+                   'be wrong in these figures.'}
+# Of the parts left out, so many are named.
+_MOST_PARTS = 6
 
 LIMITS = (
     'This is a measurement aid, not a diagnosis. It does not replace an examination.',
@@ -111,6 +131,48 @@ def event(name: str) -> str:
             'baseline_enrolled': 'Personal baseline stored'}.get(name, name.replace('_', ' '))
 
 
+def clock(time_s: float) -> str:
+    """Minutes and seconds."""
+    minutes, seconds = divmod(round(time_s), 60)
+    return f'{minutes}:{seconds:02d}'
+
+
+def began(reason: str) -> str:
+    """Why a part of a recording began."""
+    return BEGAN.get(reason, reason.replace('_', ' '))
+
+
+def part_sentences(parts: Sequence[Part], place: int, translate: Callable[[str], str] = str
+                   ) -> list[str]:
+    """Of which part of a recording the figures are, and what was left out; empty where it has one.
+
+    Args:
+        parts: of the recording. place: of the one that the figures are of.
+        translate: gives PARTS and BEGAN in the reader's language.
+    """
+    if len(parts) < 2:
+        return []
+    told = translate(PARTS['reported']) % {
+        'count': len(parts), 'start': clock(parts[place].start_s),
+        'end': clock(parts[place].end_s), 'why': translate(began(parts[place].reason))}
+    others = [part for part in parts if part is not parts[place]]
+    most = sorted(others, key=lambda part: (part.usable, part.assessed_s))[-_MOST_PARTS:]
+    named = [translate(PARTS['one']) % {
+        'start': clock(part.start_s), 'why': translate(began(part.reason)),
+        'seconds': part.assessed_s, 'usable': part.usable} for part in others if part in most]
+    if len(others) > len(named):
+        named.append(translate(PARTS['more']) % {'count': len(others) - len(named)})
+    left_out = translate(PARTS['left out']) % {'parts': '; '.join(named)}
+    turned = any(part.reason == 'orientation_changed' for part in parts[place + 1:])
+    return [told, left_out, translate(PARTS['orientation'])] if turned else [told, left_out]
+
+
+def which_part(session: SessionSummary) -> str:
+    """"part 2 of 3"; empty where the recording has one."""
+    count = len(session.parts)
+    return f'part {session.part + 1} of {count}' if count > 1 else ''
+
+
 def headline(session: SessionSummary) -> str:
     """The session in one sentence."""
     if session.basis is Basis.UNKNOWN:
@@ -141,7 +203,8 @@ def weaker_side(session: SessionSummary) -> Side:
 
 def paragraphs(session: SessionSummary, comparison: Comparison | None) -> list[str]:
     """The session in a few plain sentences, most important first."""
-    told = [_rest_sentence(session), *_movement_sentences(session), _index_sentence(session)]
+    told = [*part_sentences(session.parts, session.part), _rest_sentence(session),
+            *_movement_sentences(session), _index_sentence(session)]
     if session.pattern not in (Pattern.UNKNOWN, Pattern.NONE):
         told.append(f'Pattern of weakness: {PATTERNS[session.pattern]}. '
                     'This is a pattern of movement, not a diagnosis.')

@@ -58,14 +58,47 @@ def record(tmp_path, symmetric_points):
             tmp_path / 'sessions', patient_key=key, versions={'software': '0.1.0'},
             parameters={}, tell=print, started=START + timedelta(days=day))
         results = smiles(symmetric_points, right, left) if exercises else ()
-        for number in range(30 * FPS):
-            stamp_s = number / FPS
-            done = [result for result in results if result.stamp_s < stamp_s]
-            severity = dynamic_severity(done, 3.0, 0.2) if done else static_severity(3.0, 0.2)
-            lost = ('yaw',) if number >= 20 * FPS and number % 5 == 0 else ()
-            recorder.frame(1000.0 + stamp_s, frame(side, 3.0, severity, lost))
+        watch(recorder, 1000.0, results, side)
         for result in results:
             recorder.exercise(_shifted(result, 1000.0))
+        recorder.close()
+        return recorder.folder
+    return write
+
+
+def watch(recorder, begin_s, results, side, seconds=30, mouth_score=3.0):
+    """Frames of somebody who does that; every fifth from 20 s on is lost to yaw."""
+    for number in range(seconds * FPS):
+        stamp_s = number / FPS
+        done = [result for result in results if result.stamp_s < stamp_s]
+        severity = dynamic_severity(done, mouth_score, 0.2) if done else \
+            static_severity(mouth_score, 0.2)
+        lost = ('yaw',) if number >= 20 * FPS and number % 5 == 0 else ()
+        recorder.frame(begin_s + stamp_s, frame(side, mouth_score, severity, lost))
+
+
+@pytest.fixture
+def recording(tmp_path, symmetric_points):
+    """recording(part, ...) → folder. Each part is 30 s from 1000 s on, with a smile each 10 s.
+
+    A part is (why it began, excursion right, left, smiles). old: as recorders wrote it that told
+    of nothing but resets.
+    """
+    def write(*parts, old=False, seconds=30, day=0):
+        recorder = SessionRecorder(
+            tmp_path / 'sessions', patient_key='p-7', versions={'software': '0.1.0'},
+            parameters={}, tell=print, started=START + timedelta(days=day))
+        for place, (reason, right, left, number) in enumerate(parts):
+            begin_s = 1000.0 + seconds * place
+            if reason == 'reset':
+                recorder.event(begin_s, 'reset')
+            if not old:
+                recorder.event(begin_s, 'session_began', {'session': 70 + place, 'reason': reason})
+            results = smiles(symmetric_points, right, left, number) if number else ()
+            side, score = (Side.LEFT, 3.0) if left < right else (Side.RIGHT, -3.0)
+            watch(recorder, begin_s, results, side, seconds, score)
+            for result in results:
+                recorder.exercise(_shifted(result, begin_s))
         recorder.close()
         return recorder.folder
     return write
