@@ -26,8 +26,8 @@ def fhir(case: Case) -> bytes:
                     words.scan_advice(case.result)]
             title, findings = 'Head scan, judged by a model', _scan(case)
         else:
-            said = [words.side(case.result['side']), *words.reasons(case.result),
-                    words.advice(case.result)]
+            said = [*words.parts(case.result), words.side(case.result['side']),
+                    *words.reasons(case.result), words.advice(case.result)]
             title, findings = 'Facial asymmetry, measured by camera', _face(case)
         models = [f"{model['name']} {model['sha256'][:8]}" for model in case.given_by.values()]
         given_by = [f'Given by: {", ".join(models)}.'] if models else []

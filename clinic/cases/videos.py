@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections import deque
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +258,9 @@ def _figures(session: SessionSummary) -> dict[str, Any]:
     """A session under the names that a picture's record has, and what it has beside."""
     side = words.weaker_side(session)
     known = session.index == session.index
+    parts = [asdict(part) for part in session.parts]
     return {
+        **({'parts': parts, 'part': session.part} if len(parts) > 1 else {}),
         'side': side.name.lower(), 'confidence': session.side_share,
         'symmetry_index': session.index if known else None,
         'grade': session.grade.name.lower(), 'basis': session.basis.name.lower(),

@@ -184,7 +184,7 @@ def _shown(case: Case, picture_once: str = '') -> dict[str, Any]:
             side=words.side(figures['side']), tone=_tone(figures), advice=words.advice(figures),
             facts=words.facts(figures), reasons=words.reasons(figures),
             probabilities=words.probabilities(figures), classes=words.classes(figures),
-            movements=words.movements(figures.get('movements', [])))
+            parts=words.parts(figures), movements=words.movements(figures.get('movements', [])))
     return shown
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity
 from stroke_side_monitor.report import words
+from stroke_side_monitor.report.parts import Part
 
 FACE_LABELS = ('left', 'none', 'right')
 SCAN_LABELS = ('stroke', 'normal')
@@ -250,10 +251,17 @@ def reasons(figures: Mapping[str, Any]) -> list[str]:
     return [_(words.reason(code)) for code in figures['reasons']]
 
 
+def parts(figures: Mapping[str, Any]) -> list[str]:
+    """Of which part of a video the figures are, where it shows several people; else empty."""
+    found = [Part(**part) for part in figures.get('parts', ())]
+    return words.part_sentences(found, figures.get('part', 0), _)
+
+
 def report_texts() -> list[str]:
     """Every text of the report that the page shows; the second catalogue translates them."""
     tables: list[Mapping[Any, str]] = [words.SIDES, words.GRADES, words.REGIONS, words.BASES,
-                                       words.PATTERNS, words.EXERCISES, words.REASONS]
+                                       words.PATTERNS, words.EXERCISES, words.REASONS, words.BEGAN,
+                                       words.PARTS]
     return sorted({text for table in tables for text in table.values()})
 
 

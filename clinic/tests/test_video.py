@@ -7,8 +7,11 @@ import cv2
 import pytest
 from django.utils import translation
 
-from clinic.cases import videos
+from clinic.cases import exchange, videos
 from clinic.cases.models import Case
+from clinic.tests.test_fhir import FRAME
+from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
+from stroke_side_monitor.report.summary import summarise
 
 
 @pytest.fixture
@@ -44,3 +47,36 @@ def test_a_videos_report_tells_the_emergency_number_before_its_answer(browse, as
         answer = re.search(r"patient(?:'|&#x27;|\\')s left side", report)
         assert first < answer.start()
         assert 'Notfall' not in report  # all of it is English
+
+
+@pytest.mark.parametrize(('language', 'told', 'left_out'), [
+    ('de', 'alles hier gilt für den Teil von 0:10 bis 0:30',
+     'Weggelassen: ab 0:00 (Beginn der Aufnahme), 10 s ausgewertet'),
+    ('en', 'all that is told here is of the part from 0:10 to 0:30',
+     'Left out: from 0:00 (start of the recording), 10 s assessed')])
+def test_a_video_of_two_people_is_told_of_one_of_them(browse, people, tmp_path, language, told,
+                                                      left_out):
+    recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=print)
+    began = {0: (1, 'started'), 100: (2, 'another_face')}
+    for number in range(301):
+        if number in began:
+            session, reason = began[number]
+            recorder.event(number / 10, 'session_began', {'session': session, 'reason': reason})
+        recorder.frame(number / 10, FRAME)
+    recorder.close()
+    figures = videos._figures(summarise(read_session(recorder.folder)))
+    case = Case.objects.create(owner=people['clinician'], kind='video', state='done', kept=True,
+                               result=figures)
+    client = browse('clinician')
+    client.post('/language/setlang/', {'language': language, 'next': '/'})
+    page = client.get(f'/cases/{case.id}/').content.decode()
+    assert told in page
+    assert left_out in page
+    assert 'This recording holds 2 parts' in exchange.fhir(case).decode()
+    case.delete()
+
+
+def test_a_video_of_one_person_has_no_word_about_parts(browse, assessed):
+    assert 'parts' not in assessed.result
+    page = browse('clinician').get(f'/cases/{assessed.id}/').content.decode()
+    assert 'parts' not in page
