@@ -20,8 +20,6 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import RegionOfInterest
 from std_srvs.srv import SetBool, Trigger
 
@@ -35,6 +33,7 @@ from stroke_side_monitor.pipeline import Pipeline
 from stroke_side_monitor.resources import ResourceMissingError
 from stroke_side_monitor.ros import conversions, diagnostics, frames, parameters, qos, silence
 from stroke_side_monitor.ros.guard import Guarded, one_line
+from stroke_side_monitor.ros.image_thread import ImageThread
 from stroke_side_monitor.ros.worker import Worker
 from stroke_side_msgs.msg import ExerciseCue, ExerciseStatus
 
@@ -75,7 +74,7 @@ class Monitor(Guarded, LifecycleNode):
         self._outputs: frames.Outputs | None = None
         self._assessor: frames.FrameAssessor | None = None
         self._files: PatientFiles | None = None
-        self._images: Subscription | None = None
+        self._images: ImageThread | None = None
         self._model: Mapping[str, str] = {}
         self._watch = diagnostics.Watch()
         self._active = False
@@ -240,10 +239,8 @@ class Monitor(Guarded, LifecycleNode):
         self._worker.resume()
         self._subscribed_at = time.monotonic()
         image_qos = qos.sensor_data(depth=1)
-        self._images = self.create_subscription(
-            self._image_type, self._topic, self._on_image, image_qos,
-            raw=True,  # most frames are not assessed: only those that are get unpacked
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._images = ImageThread(self, self._image_type, self._topic, image_qos,
+                                   self._on_image, self.callback_failed)
         self._image_qos = image_qos  # with the overrides applied
         self.get_logger().info(
             f'taking {_type_name(self._image_type)} on {self._topic}, '
@@ -252,7 +249,7 @@ class Monitor(Guarded, LifecycleNode):
 
     def _leave_images(self, reason: str) -> None:
         if self._images is not None:
-            self.destroy_subscription(self._images)
+            self._images.close()
             self._images = None
             worker, assessor = self._worker, self._assessor
             if worker is not None and assessor is not None:
