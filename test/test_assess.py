@@ -559,6 +559,35 @@ def test_whatever_an_input_does_costs_itself_alone(pictures, tmp_path):
     assert all('\n' not in record.get('error', '') for record in said.values())
 
 
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_a_name_that_is_not_utf8_in_what_is_told_costs_its_input_alone(
+        pictures, tmp_path, capsys, monkeypatch, jobs):
+    """A suffix, a folder and a pipe with such a name: what is said of them has it."""
+    def in_bytes(name):
+        return tmp_path / os.fsdecode(name)
+
+    in_bytes(b'note.\xff').touch()
+    in_bytes(b'broken\xff').mkdir()
+    (in_bytes(b'broken\xff') / 'metadata.yaml').write_text('no bag')
+    in_bytes(b'bag').mkdir()
+    (in_bytes(b'bag') / 'metadata.yaml').touch()
+    os.mkfifo(in_bytes(b'bag') / os.fsdecode(b'pipe\xff'))
+    given = (in_bytes(b'note.\xff'), in_bytes(b'broken\xff'), in_bytes(b'bag'),
+             pictures / 'left.jpg')
+    out = tmp_path / 'out'
+    if jobs == 1:
+        with interrupted_at(1, monkeypatch):
+            assert run(*given, '--out', out) == 130
+    assert run(*given, '--out', out, '--jobs', jobs, '--resume') == 1
+    *failed, whole = lines(out)
+    assert whole['side'] == 'left'
+    assert len(failed) == 3
+    assert all('error' in record for record in failed)
+    assert '".\\udcff" is neither' in failed[0]['error']
+    assert 'its pipe\\udcff is a pipe' in failed[2]['error']
+    assert 'Traceback' not in capsys.readouterr().err
+
+
 class FallsIntoACallback:
     """Ctrl-C while something is being taken apart: Python cannot raise there."""
 

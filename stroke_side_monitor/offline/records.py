@@ -65,7 +65,12 @@ def severity_fields(severity: SeverityEstimate) -> Record:
 
 def from_error(path: str, problem: str) -> Record:
     """The record of an input that could not be assessed at all."""
-    return {'input': path, 'error': problem}
+    return {'input': path, 'error': writable(problem)}
+
+
+def writable(text: str) -> str:
+    """The text as it goes into results, which are UTF-8; it may tell a name that is not."""
+    return text.encode('utf-8', 'backslashreplace').decode()
 
 
 def summarise_second(frames: Sequence[Record]) -> Record:

@@ -80,7 +80,7 @@ def number(sources: Iterable[Source]) -> list[Task]:
     seen: Counter[str] = Counter()
     tasks = []
     for place, source in enumerate(sources):
-        name = source.url or writable(source.found.path)
+        name = records.writable(source.url) or _writable(source.found.path)
         size, changed_ns = (0, 0) if source.url else _size_and_time(source.found.path)
         tasks.append(Task(place, source, name, seen[name], source.size or size, changed_ns))
         seen[name] += 1
@@ -96,8 +96,8 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return sum(one.st_size for one in facts), max((one.st_mtime_ns for one in facts), default=0)
 
 
-def writable(path: Path) -> str:
-    """The path as it goes into results, which are UTF-8: other bytes are written as escapes."""
+def _writable(path: Path) -> str:
+    """The path as it goes into results: bytes that are not UTF-8 are written as themselves."""
     return os.fsencode(path).decode('utf-8', 'backslashreplace')
 
 
@@ -180,7 +180,7 @@ class Worker:
             written = list(self._stream_records(task, stream.assessed(items), settings))
         finally:
             pipeline.close()
-        notes = stream.notes()
+        notes = list(map(records.writable, stream.notes()))
         if not stream.decoded:
             raise InputError('; '.join(notes) or 'holds no frame on that topic')
         return [*written[:-1], {**written[-1], 'notes': notes}] if notes else written
