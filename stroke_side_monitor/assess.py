@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = Options(
         parsed.per == 'frame', parsed.topic,
         overlays_of(parsed.out) if parsed.overlay else None, parsed.settings, parsed.model,
-        parsed.norms, int(parsed.memory * 1e9))
+        parsed.norms, int(parsed.memory * 1e9), parsed.cue_topic)
     try:
         refusal = why_not_into(parsed.out) or (
             dataset.missing() if parsed.format == 'parquet' else '')
@@ -129,6 +129,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--per', choices=('second', 'frame'), default='second',
                         help='one record per second (default) or frame of videos and bags')
     parser.add_argument('--topic', help='image topic of the bags, where they hold several')
+    parser.add_argument('--cue-topic', metavar='TOPIC',
+                        help='topic of the patient\'s exercise cues, where bags hold several')
     parser.add_argument('--mirrored', action='store_true',
                         help='the pictures are mirror images, as many webcams make them')
     parser.add_argument('--rotation', type=int, choices=(0, 90, 180, 270), default=0,

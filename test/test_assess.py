@@ -23,7 +23,7 @@ import pytest
 import stroke_side_monitor
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import records, run_folder, tasks
+from stroke_side_monitor.offline import inputs, records, run_folder, tasks
 from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.offline.run_folder import RunFolder
 from stroke_side_monitor.offline.sources import Source
@@ -196,6 +196,48 @@ def test_the_topic_of_a_bag_can_be_named_wrongly(session, tmp_path, capsys):
     write_bag(session, tmp_path / 'bag')
     assert run(tmp_path / 'bag', '--out', tmp_path / 'out', '--topic', '/nowhere') == 1
     assert 'no image topic /nowhere; the bag has /' in capsys.readouterr().err
+
+
+@pytest.fixture
+def two_monitors(session, tmp_path):
+    """A bag with the cues of two monitors, beside `one` with those of one alone."""
+    from rosbags.highlevel import AnyReader
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    write_bag(session, tmp_path / 'one')
+    with AnyReader([tmp_path / 'one'], default_typestore=inputs.typestore()) as reader, \
+            Writer(tmp_path / 'two', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topics = {}
+        for connection, stamp_ns, raw in reader.messages():
+            cue = connection.msgtype == inputs.CUE
+            for topic in [connection.topic, *(['/arm/exercise_cue'] if cue else [])]:
+                if topic not in topics:
+                    topics[topic] = writer.add_connection(
+                        topic, connection.msgtype, msgdef=connection.msgdef.data,
+                        rihs01=connection.digest)
+                writer.write(topics[topic], stamp_ns, raw)
+    return tmp_path / 'two'
+
+
+def test_of_several_cue_topics_the_patients_must_be_named(two_monitors, tmp_path, capsys):
+    assert run(two_monitors, '--out', tmp_path / 'unnamed') == 1
+    told = capsys.readouterr().err
+    assert 'name the cue topic with --cue-topic; the bag has /arm/exercise_cue, /' in told
+    cues = re.search('exercise_cue, (/.*)', told)[1]
+    assert run(two_monitors, '--out', tmp_path / 'named', '--cue-topic', cues) == 0
+    assert run(tmp_path / 'one', '--out', tmp_path / 'one_monitor') == 0
+    assert [{**record, 'input': ''} for record in lines(tmp_path / 'named')] == [
+        {**record, 'input': ''} for record in lines(tmp_path / 'one_monitor')]
+    assert run(two_monitors, '--out', tmp_path / 'wrong', '--cue-topic', '/nowhere') == 1
+    assert 'no cue topic /nowhere; the bag has /arm' in capsys.readouterr().err
+
+
+def test_a_manifest_names_the_cue_topic_of_each_bag(two_monitors, tmp_path):
+    manifest = tmp_path / 'manifest.csv'
+    manifest.write_text('input,cue_topic\ntwo,/arm/exercise_cue\none,\none,/nowhere\n')
+    assert run(manifest, '--out', tmp_path / 'out') == 1
+    said = [list(found) for _, found in itertools.groupby(
+        lines(tmp_path / 'out'), lambda record: ('error' in record, record['input']))]
+    assert [found[-1].get('basis', 'error') for found in said] == ['dynamic', 'dynamic', 'error']
 
 
 def test_annotated_pictures_are_written(pictures, tmp_path):

@@ -105,7 +105,7 @@ def _flat(facts: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, str
         if isinstance(value, dict):
             # parameters, versions: their names say enough. Of a model the hash is what counts.
             yield from _flat(value, '' if name == 'parameters' else f'{name} ')
-        elif prefix or name not in ('inputs', 'failed'):
+        elif value is not None and (prefix or name not in ('inputs', 'failed')):
             yield f'{prefix}{name}', str(value)
 
 

@@ -302,7 +302,8 @@ def _video_frames(capture: cv2.VideoCapture,
         yield Note(f'{count} of {declared} frames could be read: the video is cut off or damaged')
 
 
-def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue | Note]:
+def read_bag(path: Path, topic: str | None, cue_topic: str | None = None
+             ) -> Iterator[Frame | Cue | Note]:
     """The frames and exercise cues of a rosbag2 in the order they were recorded.
 
     Damaged messages are passed over, and what comes after damage of the bag itself is lost; a Note
@@ -311,16 +312,17 @@ def read_bag(path: Path, topic: str | None) -> Iterator[Frame | Cue | Note]:
     Args:
         path: bag folder or single .mcap file.
         topic: image topic; None when the bag holds just one.
+        cue_topic: likewise of the cues; a bag without any needs none.
 
     Raises:
-        InputError: not a bag, no such topic, or several image topics and none named.
+        InputError: not a bag, no such topic, or several to choose from and none named.
     """
     from rosbags.highlevel import AnyReader  # only bags need it
     count = 0
     try:
         with AnyReader([path], default_typestore=typestore()) as reader:
             images = _image_connections(reader.connections, topic)
-            cues = [one for one in reader.connections if one.msgtype == CUE]
+            cues = _cue_connections(reader.connections, cue_topic)
             for item in _bag_items(reader, images, cues):
                 yield item
                 count += isinstance(item, Frame)
@@ -394,6 +396,17 @@ def _image_connections(connections: Sequence[Any], topic: str | None) -> list[An
         raise InputError(f'name the image topic with --topic; the bag has '
                          f'{", ".join(topics) or "none"}')
     return images
+
+
+def _cue_connections(connections: Sequence[Any], topic: str | None) -> list[Any]:
+    """Of one monitor: another's, of the same bag, are for another patient."""
+    cues = [one for one in connections if one.msgtype == CUE]
+    topics = sorted({one.topic for one in cues})
+    if topics and topic not in (None, *topics):
+        raise InputError(f'no cue topic {topic}; the bag has {", ".join(topics)}')
+    if topic is None and len(topics) > 1:
+        raise InputError(f'name the cue topic with --cue-topic; the bag has {", ".join(topics)}')
+    return [one for one in cues if topic in (None, one.topic)]
 
 
 def _to_frame(message: Any, received_ns: int) -> Frame:

@@ -54,6 +54,7 @@ def describe(options: Options) -> dict[str, Any]:
         'parameters': asdict(options.settings),
         'per': 'frame' if options.per_frame else 'second',
         'topic': options.topic,
+        'cue_topic': options.cue_topic,
         **{name: {'file': path.name, 'sha256': _sha256(name, path)}
            for name, path in files.items()},
     }
@@ -154,9 +155,7 @@ class RunFolder:
             raise RunError(f'{self._folder} holds an unfinished run ({self.done} of '
                            f'{len(self._tasks)} inputs): continue it with --resume, or choose '
                            'another folder')
-        elif head != header:
-            was, now = json.loads(head), self._description
-            other = ', '.join(key for key in now if was.get(key) != now[key])
+        elif other := _others(json.loads(head), self._description):
             raise RunError(f'the unfinished run in {self._folder} was begun with other {other}: '
                            'repeat its command with --resume, or choose another folder')
         else:
@@ -249,13 +248,19 @@ class RunFolder:
         self._journal.close()
 
 
+def _others(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What is not the same; what an older version did not know is None to both."""
+    return ', '.join(key for key in {**was, **now} if was.get(key) != now.get(key))
+
+
 def _identity(task: Task) -> dict[str, Any]:
     """What the answer to an input depends on besides the run's description.
 
     A manifest may say of each input how its camera hung: under another value left is right.
     """
     return {'name': task.name, 'nth': task.nth, 'size': task.size, 'changed_ns': task.changed_ns,
-            'topic': task.source.topic, 'changes': dict(task.source.changes)}
+            'topic': task.source.topic, 'cue_topic': task.source.cue_topic,
+            'changes': dict(task.source.changes)}
 
 
 class Writers:

@@ -37,13 +37,15 @@ class Source:
 
     url: where it is fetched from; '' where found.path is on this machine.
     size: bytes; None: not known before it is looked at.
-    topic: None: that of the run. changes: parameters that differ from the run's, as text.
+    topic, cue_topic: None: those of the run.
+    changes: parameters that differ from the run's, as text.
     """
 
     found: Input
     url: str = ''
     size: int | None = None
     topic: str | None = None
+    cue_topic: str | None = None
     changes: tuple[tuple[str, str], ...] = ()
 
 
@@ -169,11 +171,12 @@ def _of_manifest(path: Path, out: Path) -> Iterator[Source]:
         # Of a URL in a manifest nothing is asked before its turn: there may be a million.
         found = [Source(*_named(name))] if is_url(name) else _find(str(path.parent / name), out)
         for source in found:
-            yield replace(source, size=size, topic=row.get('topic') or None, changes=changes)
+            yield replace(source, size=size, topic=row.get('topic') or None,
+                          cue_topic=row.get('cue_topic') or None, changes=changes)
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:
-    known = ['input', 'size', 'topic', *parameters.BY_NAME]
+    known = ['input', 'size', 'topic', 'cue_topic', *parameters.BY_NAME]
     if 'input' not in columns:
         raise SourceError(f'{path} has no column "input"; its columns are {", ".join(columns)}')
     for column in columns:

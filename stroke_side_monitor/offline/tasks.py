@@ -35,7 +35,8 @@ class OverlayError(RuntimeError):
 class Options:
     """How every input of a run is assessed.
 
-    model_path, norms_path: None for those shipped. memory_bytes: what one worker process may ask
+    topic, cue_topic: of the bags; None: the only one there. model_path, norms_path: None for those
+    shipped. memory_bytes: what one worker process may ask
     for; None: as much as there is.
     """
 
@@ -46,6 +47,7 @@ class Options:
     model_path: Path | None = None
     norms_path: Path | None = None
     memory_bytes: int | None = None
+    cue_topic: str | None = None
 
 
 class Task(NamedTuple):
@@ -158,8 +160,9 @@ class Worker:
         if found.kind is Kind.VIDEO:
             return self._stream(task, inputs.read_video(found.path), settings)
         if found.kind is Kind.BAG:
-            topic = task.source.topic or self._options.topic
-            return self._stream(task, inputs.read_bag(found.path, topic), settings)
+            return self._stream(task, inputs.read_bag(
+                found.path, task.source.topic or self._options.topic,
+                task.source.cue_topic or self._options.cue_topic), settings)
         return [records.from_error(task.name, found.problem)]
 
     def _picture(self, task: Task, path: Path, settings: PipelineSettings) -> Record:
