@@ -38,7 +38,8 @@ from training.occlusion import people
 PLAN = SessionPlan(exercises=('smile',), first_rest_s=2.0, rest_s=1.0, hold_s=1.5, fps=10.0,
                    head_motion=0.3, camera=0.3)
 KEYS = {'input', 'stamp_s', 'side', 'confidence', 'p_left', 'p_none', 'p_right', 'M', 'E',
-        'symmetry_index', 'grade', 'basis', 'mouth_severity', 'eye_severity', 'reasons',
+        'symmetry_index', 'grade', 'basis', 'mouth_severity', 'eye_severity', 'severity_reasons',
+        'reasons',
         'yaw_deg', 'pitch_deg', 'roll_deg', 'metrics', 'z'}
 
 
@@ -179,6 +180,49 @@ def test_a_bag_is_assessed_with_the_cues_it_holds(session, tmp_path, storage):
     assert records[-1]['side'] == 'right'
     assert run(tmp_path / 'bag', '--out', tmp_path / 'again') == 0
     assert lines(tmp_path / 'again') == records
+
+
+def severity(index, grade, basis, **changed):
+    """One frame's record, as far as its severity goes."""
+    return {'input': 'x', 'stamp_s': 0.0, 'side': 'none', 'stable': False, 'M': 0.1, 'E': 0.1,
+            'symmetry_index': index, 'grade': grade, 'basis': basis, 'mouth_severity': grade,
+            'eye_severity': grade, 'pattern': grade, 'severity_reasons': [], 'reasons': [],
+            **changed}
+
+
+UNMOVED = {'severity_reasons': ['no_valid_exercise', 'no_movement_or_bilateral']}
+
+
+@pytest.mark.parametrize(('frames', 'stands'), [
+    ([severity(100.0, 'normal', 'static'), severity(62.0, 'mild', 'static'),
+      severity(60.0, 'mild', 'static')], 1),
+    ([severity(100.0, 'normal', 'static'), severity(95.0, 'normal', 'static'),
+      severity(None, 'unknown', 'static', **UNMOVED)], 2),
+    ([severity(100.0, 'normal', 'static'), severity(50.0, 'moderate', 'dynamic'),
+      severity(45.0, 'moderate', 'dynamic'), severity(90.0, 'normal', 'static'),
+      severity(90.0, 'normal', 'static')], 2),
+    ([severity(None, 'unknown', 'unknown', side='unknown'), severity(60.0, 'mild', 'static'),
+      severity(70.0, 'mild', 'static')], 1)])
+def test_index_grade_and_basis_of_a_second_are_of_one_frame(frames, stands):
+    """At rest of the one in the middle; what exercises came to, or that they gave nothing, last."""
+    second = records.summarise_second(frames)
+    told = ('symmetry_index', 'grade', 'basis', 'mouth_severity', 'eye_severity', 'pattern',
+            'severity_reasons')
+    assert {name: second[name] for name in told} == {name: frames[stands][name] for name in told}
+
+
+@pytest.mark.parametrize(('found', 'index', 'basis'), [
+    ([severity(100.0, 'normal', 'static'), severity(90.0, 'normal', 'static'),
+      severity(None, 'unknown', 'unknown', side='unknown')], 95.0, 'static'),
+    ([severity(100.0, 'normal', 'static'), severity(40.0, 'moderate', 'dynamic'),
+      severity(45.0, 'moderate', 'dynamic'), severity(90.0, 'normal', 'static'),
+      severity(None, 'unknown', 'unknown', side='unknown')], 45.0, 'dynamic'),
+    ([severity(100.0, 'normal', 'static'), severity(100.0, 'normal', 'static'),
+      severity(None, 'unknown', 'static', **UNMOVED)], None, 'static'),
+    ([severity(None, 'unknown', 'unknown', side='unknown')], None, 'unknown')])
+def test_index_and_basis_of_an_input_are_the_reports(found, index, basis):
+    told = records.summarise_input(found)
+    assert (told['median_symmetry_index'], told['basis']) == (index, basis)
 
 
 def test_an_exercise_open_to_the_end_of_a_recording_counts(session, tmp_path):

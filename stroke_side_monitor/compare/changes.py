@@ -53,8 +53,7 @@ class Verdict:
             return Verdict('error', 'unknown', Grade.UNKNOWN, math.nan, math.nan)
         told = records.summarise_input(found)
         named = [record for record in found if record['side'] != 'unknown']
-        stands = summary.verdict(
-            named, named, exercised=any(record['basis'] == 'dynamic' for record in named))
+        stands = summary.verdict(records.graded(found), named, exercised=records.exercised(found))
         return Verdict(
             told['side'],
             records.majority([record['side'] for record in named if record['stable']])

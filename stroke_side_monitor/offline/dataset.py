@@ -33,9 +33,10 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     'classifier_agreement': ('string', ''), 'stable': ('bool', ''),
     'symmetry_index': ('double', ''), 'grade': ('string', ''), 'basis': ('string', ''),
     'mouth_severity': ('string', ''), 'eye_severity': ('string', ''), 'pattern': ('string', ''),
-    'reasons': ('list<string>', ''), 'yaw_deg': ('double', 'deg'), 'pitch_deg': ('double', 'deg'),
-    'roll_deg': ('double', 'deg'), 'interocular_px': ('double', 'px'),
-    'mouth_width_mm': ('double', 'mm'), 'luminance': ('double', ''), 'sharpness': ('double', ''),
+    'severity_reasons': ('list<string>', ''), 'reasons': ('list<string>', ''),
+    'yaw_deg': ('double', 'deg'), 'pitch_deg': ('double', 'deg'), 'roll_deg': ('double', 'deg'),
+    'interocular_px': ('double', 'px'), 'mouth_width_mm': ('double', 'mm'),
+    'luminance': ('double', ''), 'sharpness': ('double', ''),
     'frames': ('int32', ''), 'frames_assessed': ('int32', ''),
 }
 # Not by the side, which is null where there is an error: pandas cannot read such a partition.

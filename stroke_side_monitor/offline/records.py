@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from stroke_side_monitor.assessment.metrics import METRICS
-from stroke_side_monitor.assessment.severity import SeverityEstimate
+from stroke_side_monitor.assessment.severity import NO_VALID_EXERCISE, SeverityEstimate
 from stroke_side_monitor.assessment.terms import Basis, Side
 from stroke_side_monitor.pipeline import Assessment
 
@@ -60,7 +60,12 @@ def severity_fields(severity: SeverityEstimate) -> Record:
         'mouth_severity': severity.mouth_severity.name.lower(),
         'eye_severity': severity.eye_severity.name.lower(),
         'pattern': severity.pattern.name.lower(),
+        'severity_reasons': list(severity.reasons),
     }
+
+
+_SEVERITY = ('symmetry_index', 'grade', 'basis', 'mouth_severity', 'eye_severity', 'pattern',
+             'severity_reasons')
 
 
 def from_error(path: str, problem: str) -> Record:
@@ -77,12 +82,14 @@ def summarise_second(frames: Sequence[Record]) -> Record:
     """One record for the frames of one second: medians, and the side most frames name.
 
     A second of which fewer than half the frames could be assessed is UNKNOWN,
-    and so is one in which two sides are named equally often.
+    and so is one in which two sides are named equally often. Its severity is
+    that of one frame: index, grade and basis belong together.
     """
     named = [frame for frame in frames if frame['side'] != Side.UNKNOWN.name.lower()]
     side = majority([frame['side'] for frame in named]) if 2 * len(named) >= len(frames) else None
     speaking = [frame for frame in named if frame['side'] == side] or list(frames)
-    summary = dict(speaking[-1])
+    severe = _standing(speaking)
+    summary = {**speaking[-1], **{name: severe[name] for name in _SEVERITY}}
     if side is None:
         summary.update(side='unknown', confidence=0.0, p_left=None, p_none=None, p_right=None,
                        stable=False, reasons=_reasons(frames) or ['side_changing'])
@@ -101,8 +108,38 @@ def summarise_second(frames: Sequence[Record]) -> Record:
 
 
 _MEDIANS = ('confidence', 'p_left', 'p_none', 'p_right', 'M', 'E', 'classifier_score',
-            'symmetry_index', 'yaw_deg', 'pitch_deg', 'roll_deg', 'interocular_px',
+            'yaw_deg', 'pitch_deg', 'roll_deg', 'interocular_px',
             'mouth_width_mm', 'luminance', 'sharpness')
+
+
+def exercised(records: Iterable[Record]) -> bool:
+    """Whether exercises were done, or tried in vain."""
+    return any(map(_tells_of_exercises, records))
+
+
+def _tells_of_exercises(record: Record) -> bool:
+    # Runs of before they were kept have no reasons.
+    return record['basis'] == Basis.DYNAMIC.name.lower() \
+        or NO_VALID_EXERCISE in record.get('severity_reasons', ())
+
+
+def graded(records: Sequence[Record]) -> list[Record]:
+    """Those that their severity is told from: with exercises all measured ones, else the named."""
+    if exercised(records):
+        return [record for record in records if record['basis'] != Basis.UNKNOWN.name.lower()]
+    return [record for record in records if record['side'] != Side.UNKNOWN.name.lower()]
+
+
+def _standing(records: Sequence[Record]) -> Record:
+    """The one whose severity stands for all: the last that tells what exercises came to, or the
+    middle one at rest; as of report.summary.verdict."""
+    moved = [record for record in records if record['basis'] == Basis.DYNAMIC.name.lower()]
+    tried = [record for record in records if _tells_of_exercises(record)]
+    if tried:
+        return (moved or tried)[-1]
+    calm = [record for record in records if record['symmetry_index'] is not None]
+    ranked = sorted(calm, key=lambda record: float(record['symmetry_index']))
+    return ranked[(len(ranked) - 1) // 2] if ranked else records[-1]
 
 
 def summarise_input(records: Sequence[Record]) -> Record:
@@ -112,6 +149,8 @@ def summarise_input(records: Sequence[Record]) -> Record:
         return {'input': first['input'], 'error': first['error']}
     counts = Counter(record['side'] for record in records)
     named = [record for record in records if record['side'] != 'unknown']
+    of_severity = graded(records)
+    severe = _standing(of_severity) if of_severity else {}
     return {
         'input': first['input'],
         'records': len(records),
@@ -119,8 +158,9 @@ def summarise_input(records: Sequence[Record]) -> Record:
         **{f'records_{side.name.lower()}': counts[side.name.lower()] for side in Side},
         'median_M': _median(record['M'] for record in named),
         'median_E': _median(record['E'] for record in named),
-        'median_symmetry_index': _median(record['symmetry_index'] for record in named),
-        'basis': records[-1]['basis'] if named else Basis.UNKNOWN.name.lower(),
+        'median_symmetry_index': severe['symmetry_index'] if exercised(records)
+        else _median(record['symmetry_index'] for record in named),
+        'basis': severe.get('basis', Basis.UNKNOWN.name.lower()),
         'reasons': ' '.join(_reasons(records)),
         'notes': '; '.join(records[-1].get('notes', ())),
         'error': '',

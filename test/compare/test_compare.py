@@ -146,6 +146,17 @@ def test_a_session_with_exercises_ends_with_what_they_came_to():
         'left', 'left', Grade.MODERATE, 45.0, 3.0)
 
 
+def test_exercises_that_gave_nothing_are_not_graded_as_in_the_report():
+    rest = [record(index=100.0, stamp_s=float(second)) for second in range(9)]
+    tried = record(index=None, grade='unknown', stamp_s=9.0,
+                   severity_reasons=['no_valid_exercise', 'no_movement_or_bilateral'])
+    told = Verdict.of([*rest, tried])
+    assert told.grade is Grade.UNKNOWN
+    assert told.index != told.index
+    before = {name: value for name, value in tried.items() if name != 'severity_reasons'}
+    assert Verdict.of([*rest, before]).grade is Grade.NORMAL  # a run of before it was kept
+
+
 # Which inputs belong together
 
 
