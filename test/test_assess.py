@@ -292,6 +292,26 @@ def test_annotated_pictures_are_written(pictures, tmp_path):
     assert drawn.shape == (480, 640, 3)
 
 
+def test_seconds_of_one_stamp_have_an_overlay_each(session, tmp_path):
+    """A bag that was played twice into one recording."""
+    from rosbags.highlevel import AnyReader
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    write_bag(session, tmp_path / 'once', progress=lambda frames: islice(frames, 15))
+    with AnyReader([tmp_path / 'once'], default_typestore=inputs.typestore()) as reader, \
+            Writer(tmp_path / 'twice', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection, = (one for one in reader.connections if one.msgtype in (
+            inputs.RAW_IMAGE, inputs.COMPRESSED_IMAGE))
+        topic = writer.add_connection(connection.topic, connection.msgtype,
+                                      msgdef=connection.msgdef.data, rihs01=connection.digest)
+        for later_ns in (0, 2_000_000_000):
+            for _, received_ns, raw in reader.messages([connection]):
+                writer.write(topic, received_ns + later_ns, raw)
+    assert run(tmp_path / 'twice', '--out', tmp_path / 'out', '--overlay') == 0
+    stamps = [record['stamp_s'] for record in lines(tmp_path / 'out')]
+    assert len(set(stamps)) < len(stamps)
+    assert len(list((tmp_path / 'out' / 'overlay').iterdir())) == len(stamps)
+
+
 @pytest.mark.parametrize('way', [(), ('--jobs', 2), ('--scheduler', 'local')])
 def test_an_overlay_that_cannot_be_written_stops_the_run_for_resume(
         pictures, tmp_path, capsys, request, way):

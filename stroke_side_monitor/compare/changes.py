@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -219,9 +219,14 @@ def _count(told: Comparison, change: Change, a: Sequence[Record], b: Sequence[Re
 
 
 def _alongside(a: Sequence[Record], b: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
-    """The records of the same moments."""
-    of_b = {record['stamp_s']: record for record in b}
-    return ((record, of_b[record['stamp_s']]) for record in a if record['stamp_s'] in of_b)
+    """The records of the same moments; of a stamp that comes again, each time with its own."""
+    of_b: dict[float, deque[Record]] = {}
+    for record in b:
+        of_b.setdefault(record['stamp_s'], deque()).append(record)
+    for record in a:
+        others = of_b.get(record['stamp_s'])
+        if others:
+            yield record, others.popleft()
 
 
 def _add_shift(shift: Mapping[str, list[Shift]], one: Record, other: Record) -> None:

@@ -191,6 +191,7 @@ class Worker:
     def _stream_records(self, task: Task, steps: Iterable[Assessed | Ended],
                         settings: PipelineSettings) -> Iterator[Record]:
         second: list[Record] = []
+        drawn: Counter[str] = Counter()
         last_s = -np.inf
         for step in steps:
             if isinstance(step, Ended):  # an exercise open to the end counts, in the last second
@@ -204,7 +205,10 @@ class Worker:
                 second = []
             last_s = stamp_s
             if not second and step.rgb is not None:
-                self._draw(f'{task.place:05d}_{_stem(task)}_{stamp_s:.3f}', step.rgb,
+                stamp = f'{stamp_s:.3f}'
+                drawn[stamp] += 1
+                again = f'_{drawn[stamp]}' if drawn[stamp] > 1 else ''  # the clock went back
+                self._draw(f'{task.place:05d}_{_stem(task)}_{stamp}{again}', step.rgb,
                            step.assessment, settings)
             second.append(records.from_assessment(task.name, step.assessment))
         if second:

@@ -182,6 +182,14 @@ def test_order_does_not_matter_and_a_name_given_twice_is_paired_in_order(write):
     assert found.by_record == {('none', 'none'): 1, ('none', 'left'): 1}
 
 
+def test_records_of_one_stamp_are_paired_in_order(write):
+    """A loop that was recorded, or per frame with a clock that stands still."""
+    a = write('a', {'v.mp4': [record('left'), record('right'), record()]})
+    b = write('b', {'v.mp4': [record('left'), record('right'), record('unknown')]})
+    assert compared(a, b).by_record == {('left', 'left'): 1, ('right', 'right'): 1,
+                                        ('none', 'unknown'): 1}
+
+
 def test_a_recording_of_another_length_is_told(write, capsys):
     a = write('a', {'v.mp4': [record(stamp_s=0.0), record(stamp_s=1.0)]})
     b = write('b', {'v.mp4': [record(stamp_s=0.0)]})
