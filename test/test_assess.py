@@ -487,6 +487,49 @@ def interrupted_at(number, monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
+def damage_line(number, out):
+    """As a page that never reached the disk."""
+    found = (out / JOURNAL).read_bytes().splitlines(keepends=True)
+    found[number] = bytes(len(found[number]) - 1) + b'\n'
+    (out / JOURNAL).write_bytes(b''.join(found))
+
+
+@pytest.mark.parametrize(('number', 'again'), [(1, 2), (2, 2), (0, 3)])
+def test_a_damaged_line_of_the_journal_costs_that_line(
+        pictures, tmp_path, monkeypatch, number, again):
+    """Without its first nobody knows how the others were made."""
+    out = tmp_path / 'out'
+    with interrupted_at(3, monkeypatch):
+        assert run(pictures, '--out', out) == 130
+    damage_line(number, out)
+    with monkeypatch.context() as patched:
+        looked, look = [], tasks.Worker._picture
+
+        def noted_look(worker, task, *others):
+            looked.append(task.place)
+            return look(worker, task, *others)
+
+        patched.setattr(tasks.Worker, '_picture', noted_look)
+        assert run(pictures, '--out', out, '--resume') == 0
+    assert len(looked) == again
+    assert run(pictures, '--out', tmp_path / 'undisturbed') == 0
+    assert lines(out) == lines(tmp_path / 'undisturbed')
+
+
+@pytest.mark.parametrize('line', [b'[]', b'3', b'{}', b'{"name": 1, "nth": 2, "records": []}',
+                                  b'{"name": [], "nth": 0}', b'\xff', b'"\\'])
+def test_whatever_stands_in_a_line_of_the_journal(tmp_path, line):
+    task, = tasks.number([Source(Input(tmp_path / 'a.jpg', Kind.PICTURE))])
+    with RunFolder(tmp_path, [task], {}, resume=False) as kept:
+        kept.keep(tasks.to_result(task, [records.from_error(task.name, 'damaged')]))
+    journal = tmp_path / JOURNAL
+    head, entry, *_ = journal.read_bytes().split(b'\n')
+    for damaged in (line, json.dumps({**json.loads(entry), 'records': []}).encode()):
+        journal.write_bytes(b'\n'.join((head, damaged, entry, b'')))
+        with RunFolder(tmp_path, [task], {}, resume=True) as again:
+            assert again.done == 1
+
+
 @pytest.mark.parametrize('later', ['false,left\ntrue,left', 'false,left\nfalse,left'])
 def test_an_answer_is_kept_only_for_what_its_manifest_said(pictures, tmp_path, monkeypatch, later):
     """Rows in another order, or with another value, are other questions."""

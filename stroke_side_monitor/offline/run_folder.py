@@ -15,7 +15,7 @@ import re
 import shutil
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -138,24 +138,25 @@ class RunFolder:
         self._journal.seek(0)
         lines = iter(self._journal.readline, b'')
         head = next(lines, b'')
-        header = (json.dumps(self._description) + '\n').encode()
         sound = len(head)
-        if head.endswith(b'\n'):
+        was = _read_head(head)
+        if was is not None:
             by_name = {(task.name, task.nth): task for task in self._tasks}
             for line in lines:
                 if not line.endswith(b'\n'):
                     break  # the process or the machine stopped in the middle of it
-                self._recall(json.loads(line), sound, by_name)
+                with suppress(*_DAMAGED):  # and elsewhere the disk: then it is assessed again
+                    self._recall(json.loads(line), sound, by_name)
                 sound += len(line)
-        if sound == len(head):
+        if was is None or sound == len(head):
             self._journal.truncate(0)
-            self._journal.write(header)
+            self._journal.write((json.dumps(self._description) + '\n').encode())
             shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
         elif not resume:
             raise RunError(f'{self._folder} holds an unfinished run ({self.done} of '
                            f'{len(self._tasks)} inputs): continue it with --resume, or choose '
                            'another folder')
-        elif other := _others(json.loads(head), self._description):
+        elif other := _others(was, self._description):
             raise RunError(f'the unfinished run in {self._folder} was begun with other {other}: '
                            'repeat its command with --resume, or choose another folder')
         else:
@@ -246,6 +247,18 @@ class RunFolder:
             (self._folder / JOURNAL).unlink(missing_ok=True)
             shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
         self._journal.close()
+
+
+_DAMAGED = (ValueError, KeyError, TypeError, IndexError)
+
+
+def _read_head(line: bytes) -> dict[str, Any] | None:
+    """What an unfinished run was made with; None where that cannot be read."""
+    try:
+        found = json.loads(line) if line.endswith(b'\n') else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _others(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
