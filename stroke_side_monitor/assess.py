@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f'assess: {refusal}', file=sys.stderr)
             return 2
         tasks = number(sources.find(parsed.inputs, parsed.out))
-        with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume) as folder:
+        with RunFolder(parsed.out, tasks, describe(options), resume=parsed.resume,
+                       overlay=parsed.overlay) as folder:
             stopped_by = _run(folder, options, lambda left: _results(left, options, parsed),
                               len(tasks), parquet=parsed.format == 'parquet')
             if stopped_by:
@@ -82,7 +83,7 @@ def _run(folder: RunFolder, options: Options,
                     _keep(folder, result)
                     if noted.is_set():
                         raise KeyboardInterrupt
-            folder.finish(parquet=parquet, overlay=options.overlay_folder is not None)
+            folder.finish(parquet=parquet)
         except KeyboardInterrupt:
             return noted.number
     return 0

@@ -352,6 +352,52 @@ def test_overlays_go_with_the_results_that_they_show(pictures, tmp_path, monkeyp
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
 
 
+def test_overlays_stay_with_their_inputs_where_others_come_before_or_go(
+        pictures, tmp_path, monkeypatch):
+    """The list of a resumed run may be another; one of a changed file is drawn anew."""
+    def overlays(given, out, *further):
+        assert run(*given, '--out', out, '--overlay', *further) == 0
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (out / 'overlay').iterdir()}
+
+    for name in ('before', 'gone'):
+        (tmp_path / name).mkdir()
+        os.link(pictures / 'deeper' / 'mirrored.png', tmp_path / name / 'left.jpg')
+    left, right = pictures / 'left.jpg', pictures / 'right.png'
+    with interrupted_at(4, monkeypatch):
+        assert run(left, tmp_path / 'gone', right, left, '--out', tmp_path / 'out', '--overlay'
+                   ) == 130
+    given = (tmp_path / 'before', left, right, left)
+    assert overlays(given, tmp_path / 'out', '--resume') == overlays(given, tmp_path / 'whole')
+    assert sorted(path.name for path in (tmp_path / 'out' / 'overlay').iterdir()) == [
+        '00000_left.jpg', '00001_left.jpg', '00002_right.jpg', '00003_left.jpg']
+
+
+@pytest.mark.parametrize(('first', 'then'), [((), ('--overlay',)), (('--overlay',), ())])
+def test_a_run_is_resumed_with_the_overlays_it_began_with(
+        pictures, tmp_path, monkeypatch, capsys, first, then):
+    """Those of what is done would be lacking, or lie about for nothing."""
+    out = tmp_path / 'out'
+    with interrupted_at(2, monkeypatch):
+        assert run(pictures, '--out', out, *first) == 130
+    assert run(pictures, '--out', out, '--resume', *then) == 2
+    assert 'begun with other overlay: repeat its command' in capsys.readouterr().err
+    assert run(pictures, '--out', out, '--resume', *first) == 0
+
+
+def test_overlays_that_got_their_names_are_there_for_another_list_too(
+        pictures, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    with monkeypatch.context() as patched:
+        patched.setattr(run_folder.atomic_file, 'write', full)
+        assert run(pictures / 'left.jpg', '--out', out, '--overlay') == 2
+    assert run(pictures / 'right.png', pictures / 'left.jpg', '--out', out, '--overlay',
+               '--resume') == 0
+    assert sorted(path.name for path in (out / 'overlay').iterdir()) == [
+        '00000_right.jpg', '00001_left.jpg']
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, 'overlay'])
+
+
 def test_a_run_that_ended_while_its_results_got_their_names_is_resumed(
         pictures, tmp_path, monkeypatch):
     out = tmp_path / 'out'

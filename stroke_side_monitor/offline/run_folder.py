@@ -26,7 +26,13 @@ import stroke_side_monitor
 from stroke_side_monitor import atomic_file, resources
 from stroke_side_monitor.offline import dataset, records
 from stroke_side_monitor.offline.records import Record
-from stroke_side_monitor.offline.tasks import Options, Result, Task
+from stroke_side_monitor.offline.tasks import (
+    LENGTH_DRAWN_AS,
+    Options,
+    Result,
+    Task,
+    drawn_as,
+)
 
 JOURNAL = '.assess.journal'
 RUN = 'run.json'
@@ -95,7 +101,7 @@ def why_not_into(out: Path) -> str:
 
 
 def overlays_of(out: Path) -> Path:
-    """Where the annotated pictures of a run are kept until its results are written."""
+    """Where a run's annotated pictures are kept, by input, until its results are written."""
     return out / f'.{OVERLAY}.partial'
 
 
@@ -106,13 +112,15 @@ class RunFolder:
     """
 
     def __init__(self, folder: Path, tasks: Sequence[Task], description: Mapping[str, Any], *,
-                 resume: bool) -> None:
+                 resume: bool, overlay: bool = False) -> None:
         """Take up the folder.
 
         Args:
             folder: made where absent.
             description: as of describe().
             resume: carry on with what an interrupted run has left, where there is any.
+            overlay: annotated pictures are drawn; without, those of an earlier run in the same
+                folder go, as its other results do.
 
         Raises:
             RunError: an unfinished run is there and is not to be resumed, or was another one, or
@@ -120,6 +128,7 @@ class RunFolder:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._tasks, self._description = folder, tasks, dict(description)
+        self._overlay = overlay
         self._at = array('q', [-1]) * len(tasks)
         self._failed = 0
         self._journal = (folder / JOURNAL).open('a+b')
@@ -140,6 +149,8 @@ class RunFolder:
         head = next(lines, b'')
         sound = len(head)
         was = _read_head(head)
+        # Those of what is done would be lacking, or be there for nothing.
+        now = {**self._description, **({'overlay': True} if self._overlay else {})}
         if was is not None:
             by_name = {(task.name, task.nth): task for task in self._tasks}
             for line in lines:
@@ -150,18 +161,27 @@ class RunFolder:
                 sound += len(line)
         if was is None or sound == len(head):
             self._journal.truncate(0)
-            self._journal.write((json.dumps(self._description) + '\n').encode())
+            self._journal.write((json.dumps(now) + '\n').encode())
             shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
         elif not resume:
             raise RunError(f'{self._folder} holds an unfinished run ({self.done} of '
                            f'{len(self._tasks)} inputs): continue it with --resume, or choose '
                            'another folder')
-        elif other := _others(was, self._description):
+        elif other := _others(was, now):
             raise RunError(f'the unfinished run in {self._folder} was begun with other {other}: '
                            'repeat its command with --resume, or choose another folder')
         else:
             self._journal.truncate(sound)
+            self._drop_overlays()
         self._journal.flush()
+
+    def _drop_overlays(self) -> None:
+        """Those of inputs that have gone or changed, and of the one under way when it ended."""
+        done = {drawn_as(task) for task in self._tasks if self._at[task.place] >= 0} \
+            if self._overlay else set()
+        for path in _found_in(overlays_of(self._folder)):
+            if path.name[:LENGTH_DRAWN_AS] not in done:
+                path.unlink()
 
     def _recall(self, entry: Mapping[str, Any], at: int,
                 by_name: Mapping[tuple[str, int], Task]) -> None:
@@ -208,13 +228,12 @@ class RunFolder:
         self._note(result.place, at, failed=bool(result.error))
         return True
 
-    def finish(self, *, parquet: bool = False, overlay: bool = False) -> None:
+    def finish(self, *, parquet: bool = False) -> None:
         """Write the result files, all results being there.
 
         Args:
             parquet: the records as a Parquet dataset, too; without it, that of an earlier run in
                 the same folder goes, as its other results do.
-            overlay: the annotated pictures likewise.
         """
         with Writers(self._folder) as writers:
             for one in self._results():
@@ -222,19 +241,28 @@ class RunFolder:
             if parquet:
                 dataset.write(self._folder, self._results(), self._description)
         dataset.publish(self._folder)
-        self._publish_overlays(overlay)
+        self._publish_overlays()
         facts = {**self._description, 'inputs': len(self._tasks), 'failed': self._failed}
         atomic_file.write(self._folder / RUN, (json.dumps(facts, indent=2) + '\n').encode())
         (self._folder / JOURNAL).unlink()
+        shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
 
-    def _publish_overlays(self, overlay: bool) -> None:
-        drawn, to = overlays_of(self._folder), self._folder / OVERLAY
-        before = self._folder / f'.{OVERLAY}.before'
-        shutil.rmtree(before, ignore_errors=True)
-        if to.exists() and (drawn.exists() or not overlay):  # else there since it was ended here
-            os.replace(to, before)
-        if drawn.exists():
-            os.replace(drawn, to)
+    def _publish_overlays(self) -> None:
+        """Under the place of their inputs; where they were drawn they stay until all is written."""
+        numbered, before = (self._folder / f'.{OVERLAY}.{name}' for name in ('numbered', 'before'))
+        for left_behind in (numbered, before):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        if self._overlay:
+            numbered.mkdir()
+            places = {drawn_as(task): task.place for task in self._tasks}
+            for path in _found_in(overlays_of(self._folder)):
+                begin, rest = path.name[:LENGTH_DRAWN_AS], path.name[LENGTH_DRAWN_AS:]
+                if begin in places:
+                    _link(path, numbered / f'{places[begin]:05d}{rest}')
+        if (self._folder / OVERLAY).exists():
+            os.replace(self._folder / OVERLAY, before)
+        if self._overlay:
+            os.replace(numbered, self._folder / OVERLAY)
         shutil.rmtree(before, ignore_errors=True)
 
     def _results(self) -> Iterator[list[Record]]:
@@ -247,6 +275,17 @@ class RunFolder:
             (self._folder / JOURNAL).unlink(missing_ok=True)
             shutil.rmtree(overlays_of(self._folder), ignore_errors=True)
         self._journal.close()
+
+
+def _found_in(folder: Path) -> list[Path]:
+    return list(folder.glob('[!.]*')) if folder.exists() else []
+
+
+def _link(path: Path, to: Path) -> None:
+    try:
+        os.link(path, to)
+    except OSError:  # not on every file system
+        shutil.copyfile(path, to)
 
 
 _DAMAGED = (ValueError, KeyError, TypeError, IndexError)

@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,6 +104,14 @@ def _writable(path: Path) -> str:
     return os.fsencode(path).decode('utf-8', 'backslashreplace')
 
 
+LENGTH_DRAWN_AS = 16
+
+
+def drawn_as(task: Task) -> str:
+    """What the names of its annotated pictures begin with, wherever in a list it comes to stand."""
+    return sha256(f'{task.nth} {task.name}'.encode()).hexdigest()[:LENGTH_DRAWN_AS]
+
+
 def to_result(task: Task, written: Sequence[Record]) -> Result:
     """The records of a task as they travel and are kept."""
     text = json.dumps(written, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
@@ -172,7 +181,7 @@ class Worker:
                 self._stills.popitem()[1].close()
             self._stills[settings] = self._pipeline(settings, video=False)
         assessment = self._stills[settings].assess(rgb, 0.0)
-        self._draw(f'{task.place:05d}_{_stem(task)}', rgb, assessment, settings)
+        self._draw(f'{drawn_as(task)}_{_stem(task)}', rgb, assessment, settings)
         return records.from_assessment(task.name, assessment)
 
     def _stream(self, task: Task, items: Iterable[Frame | Cue | Note], settings: PipelineSettings
@@ -208,7 +217,7 @@ class Worker:
                 stamp = f'{stamp_s:.3f}'
                 drawn[stamp] += 1
                 again = f'_{drawn[stamp]}' if drawn[stamp] > 1 else ''  # the clock went back
-                self._draw(f'{task.place:05d}_{_stem(task)}_{stamp}{again}', step.rgb,
+                self._draw(f'{drawn_as(task)}_{_stem(task)}_{stamp}{again}', step.rgb,
                            step.assessment, settings)
             second.append(records.from_assessment(task.name, step.assessment))
         if second:
