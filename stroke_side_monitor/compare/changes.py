@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -170,10 +171,10 @@ class Comparison:
         quality.column: [Shift() for _ in quality.labels] for quality in QUALITIES})
 
     @property
-    def share(self) -> float:
-        """Of all inputs of either run, those that changed or are in one only; 0 to 1."""
+    def share(self) -> Fraction:
+        """Of all inputs of either run, those that changed or are in one only; 0 to 1, exactly."""
         alone = len(self.only_a) + len(self.only_b)
-        return (len(self.changed) + alone) / max(self.both + alone, 1)
+        return Fraction(len(self.changed) + alone, max(self.both + alone, 1))
 
     def of_kind(self, kind: str) -> int:
         """How many inputs changed in this of KINDS."""

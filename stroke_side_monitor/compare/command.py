@@ -11,6 +11,9 @@ import io
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +86,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _share(text: str) -> float:
+def _share(text: str) -> Fraction:
     number = text.strip().removesuffix('%')
-    try:
-        # Without the sign 1 may be meant as one percent or as everything.
-        share = float(number) / 100 if number != text.strip() else math.nan
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a percentage, e.g. 1%')
-    return share
+    # Without the sign 1 may be meant as one percent or as everything.
+    if number != text.strip():
+        with suppress(ValueError, ArithmeticError):
+            share = Fraction(Decimal(number)) / 100  # as written: 0.7 is no binary fraction
+            if 0 <= share <= 1:
+                return share
+    raise argparse.ArgumentTypeError(f'{text!r} is not a percentage, e.g. 1%')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from html import escape
 
 import matplotlib as mpl
@@ -26,7 +27,7 @@ from stroke_side_monitor.report import sheet
 
 
 def html(a: Run, b: Run, differences: Sequence[Difference], found: Comparison,
-         most_changed: float | None) -> str:
+         most_changed: Fraction | None) -> str:
     """The whole page, self-contained.
 
     Args:

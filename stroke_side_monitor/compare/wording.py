@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Context, Decimal
+from fractions import Fraction
+from itertools import count
 
 from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.compare import changes
@@ -23,17 +26,17 @@ _NAMED = 5
 _DIGITS = 12
 
 
-def headline(found: Comparison, most_changed: float | None) -> str:
+def headline(found: Comparison, most_changed: Fraction | None) -> str:
     """The comparison in one sentence, with what was allowed."""
     alone = len(found.only_a) + len(found.only_b)
     told = f'{len(found.changed)} of {_inputs(found.both)} changed'
     if alone:
         told += f', {alone} in one run only'
-    told += f' ({percent(found.share)})'
     if most_changed is None:
-        return told + '.'
+        return f'{told} ({percent(found.share)}).'
+    told += f' ({percent(found.share, most_changed)})'
     verdict = 'more than' if found.share > most_changed else 'within'
-    return f'{told}: {verdict} the {percent(most_changed)} allowed.'
+    return f'{told}: {verdict} the {percent(most_changed, most_changed)} allowed.'
 
 
 def facts(found: Comparison) -> list[tuple[str, str]]:
@@ -87,7 +90,7 @@ def _values(one: Change) -> Iterator[tuple[str, str, str]]:
     yield 'M', _number(a.mouth_score, '+.1f'), _number(b.mouth_score, '+.1f')
 
 
-def text(differences: Sequence[Difference], found: Comparison, most_changed: float | None
+def text(differences: Sequence[Difference], found: Comparison, most_changed: Fraction | None
          ) -> str:
     """Everything for a terminal."""
     lines = [headline(found, most_changed)]
@@ -111,9 +114,19 @@ def _confusion(what: str, counts: Counter[tuple[str, str]]) -> list[str]:
               for one in names)]
 
 
-def percent(share: float) -> str:
-    """A share in percent; never rounded to what it is not."""
-    return f'{100 * share:.3g} %'
+def percent(share: Fraction, limit: Fraction | None = None) -> str:
+    """A share in percent; never rounded to all, nothing or the limit, nor across it."""
+    marks = [Fraction(0), Fraction(1), *([] if limit is None else [limit])]
+    for digits in count(3):
+        context = Context(prec=digits)
+        rounded = context.divide(Decimal(100 * share.numerator), Decimal(share.denominator))
+        if all(_side(Fraction(rounded) / 100, mark) == _side(share, mark) for mark in marks):
+            break
+    return f'{rounded.normalize(context):f} %'
+
+
+def _side(share: Fraction, mark: Fraction) -> int:
+    return (share > mark) - (share < mark)
 
 
 def _inputs(number: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from stroke_side_monitor import assess, compare
 from stroke_side_monitor.assessment.terms import Grade, Side
-from stroke_side_monitor.compare import changes, runs
+from stroke_side_monitor.compare import changes, command, runs
 from stroke_side_monitor.compare.changes import Change, Shift, Verdict
 from stroke_side_monitor.offline import tasks
 from stroke_side_monitor.offline.inputs import Input, Kind
@@ -157,6 +157,26 @@ def test_exercises_that_gave_nothing_are_not_graded_as_in_the_report():
     assert Verdict.of([*rest, before]).grade is Grade.NORMAL  # a run of before it was kept
 
 
+@pytest.mark.parametrize(('changed', 'of', 'allowed', 'status', 'told'), [
+    (7, 1000, '0.7%', 0, '(0.7 %): within the 0.7 % allowed'),
+    (29, 1000, '2.9%', 0, '(2.9 %): within the 2.9 % allowed'),
+    (1, 3, '33.3%', 1, '(33.33 %): more than the 33.3 % allowed'),
+    (1, 3, '33.333333%', 1, '(33.3333333 %): more than the 33.333333 % allowed'),
+    (2, 3, '66.7%', 0, '(66.67 %): within the 66.7 % allowed'),
+    (1, 1000, '0.12345%', 0, '(0.1 %): within the 0.12345 % allowed'),
+    (1999, 2000, '100%', 0, '(99.95 %): within the 100 % allowed'),
+    (70001, 1000000, '7%', 1, '(7.0001 %): more than the 7 % allowed'),
+    (0, 5, '0%', 0, '(0 %): within the 0 % allowed')])
+def test_the_limit_is_exact_and_nothing_is_rounded_to_it(
+        monkeypatch, write, capsys, changed, of, allowed, status, told):
+    found = changes.Comparison(both=of, changed=[None] * changed)
+    monkeypatch.setattr(command, 'compare', lambda _: found)
+    monkeypatch.setattr(changes.Comparison, 'of_kind', lambda *_: 0)
+    run_a = write('a', {'x.png': [record()]})
+    assert run(run_a, run_a, '--max-changed', allowed) == status
+    assert told in capsys.readouterr().out
+
+
 # Which inputs belong together
 
 
@@ -293,7 +313,7 @@ def test_a_page_that_cannot_be_written_is_told(write, tmp_path, capsys):
     assert 'give a folder that exists' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('share', ['1', '0.01', '-1%', '101%', 'nan%', 'few', '%'])
+@pytest.mark.parametrize('share', ['1', '0.01', '-1%', '101%', 'nan%', 'inf%', '1/3%', 'few', '%'])
 def test_what_is_allowed_must_be_a_percentage(tmp_path, capsys, share):
     with pytest.raises(SystemExit) as ended:
         run(tmp_path, tmp_path, f'--max-changed={share}')
