@@ -37,8 +37,10 @@ def write(path: Path, content: bytes) -> None:
 
 
 TEMPORARY = '.partial'
-# In every page and document of ours; a table of ours begins with its own first line.
-_MARK = b'stroke_side_monitor'
+# How a page, a PDF and a FHIR document begin, and what is in each of ours and in nothing else that
+# we write; a table of ours begins with its own first line.
+_MARKS = {b'<!DOCTYPE html>': b'<meta name="generator" content="stroke_side_monitor">',
+          b'%PDF-': b'/Creator (stroke_side_monitor)', b'{': b'"urn:stroke_side_monitor"'}
 
 
 class WriteError(ValueError):
@@ -86,9 +88,10 @@ def _is_own(path: Path, content: bytes) -> bool:
     if not path.is_file():
         return False
     there = path.read_bytes()
-    same_table = path.suffix == '.csv' and \
-        there.split(b'\n', 1)[0] == content.split(b'\n', 1)[0]
-    return not there or _MARK in there or same_table
+    for begin, mark in _MARKS.items():
+        if content.startswith(begin):
+            return not there or (there.startswith(begin) and mark in there)
+    return not there or there.split(b'\n', 1)[0] == content.split(b'\n', 1)[0]
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from stroke_side_monitor import assess, compare
+from stroke_side_monitor import assess, atomic_file, compare
 from stroke_side_monitor.assessment.terms import Grade, Side
 from stroke_side_monitor.compare import changes, command, runs
 from stroke_side_monitor.compare.changes import Change, Shift, Verdict
@@ -17,6 +17,7 @@ from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.offline.records import METRIC_NAMES
 from stroke_side_monitor.offline.run_folder import RunError, RunFolder
 from stroke_side_monitor.offline.sources import Source
+from stroke_side_monitor.report import fhir
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.recording import write_video
@@ -311,6 +312,34 @@ def test_a_page_that_cannot_be_written_is_told(write, tmp_path, capsys):
     good = write('good', {'x.png': [record()]})
     assert run(good, good, '--out', tmp_path / 'nowhere' / 'report.html') == 2
     assert 'give a folder that exists' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('theirs', ['run.json', 'assessments.jsonl', 'page.html', 'fhir.json'])
+def test_what_only_speaks_of_this_package_is_no_page_of_its_own(
+        write, tmp_path, capsys, theirs):
+    """A run's and a session's own files name it, too."""
+    good = write('good', {'stroke_side_monitor.png': [record()]})
+    (good / 'page.html').write_text('<!DOCTYPE html>\n<p>about stroke_side_monitor</p>')
+    (good / 'fhir.json').write_bytes(fhir.collection(fhir.Subject('a', '', '2026-01-01'), 'A', [],
+                                                     ''))
+    before = (good / theirs).read_bytes()
+    assert run(good, good, '--out', good / theirs) == 2
+    assert 'something that this command has not written' in capsys.readouterr().err
+    assert (good / theirs).read_bytes() == before
+
+
+@pytest.mark.parametrize('theirs', [
+    b'{"versions": {"stroke_side_monitor": "0.1.0"}, "patient_key": "p"}',
+    b'{"kind": "event", "name": "stroke_side_monitor"}\n', b'{"resourceType": "Bundle"}',
+    b'<html><meta name="generator" content="stroke_side_monitor"></html>'])
+def test_a_document_replaces_none_but_documents(tmp_path, theirs):
+    path = tmp_path / 'session.json'
+    path.write_bytes(theirs)
+    document = fhir.collection(fhir.Subject('a', '', '2026-01-01'), 'A', [], '')
+    with pytest.raises(atomic_file.WriteError, match='has not written'):
+        atomic_file.write_own({path: document})
+    path.write_bytes(document)
+    atomic_file.write_own({path: document})
 
 
 @pytest.mark.parametrize('share', ['1', '0.01', '-1%', '101%', 'nan%', 'inf%', '1/3%', 'few', '%'])
