@@ -524,6 +524,11 @@ def test_a_manifest_says_how_each_camera_hangs(inputs, tmp_path, kind):
 @pytest.mark.parametrize(('text', 'why'), [
     ('path\nleft.jpg\n', 'has no column "input"; its columns are path'),
     ('input,input_mirored\nleft.jpg,true\n', 'did you mean input_mirrored?'),
+    ('input,mirrored\nleft.jpg,true\n', 'no column mirrored; did you mean input_mirrored?'),
+    ('input,Rotation\na.jpg,90\n', 'no column Rotation; did you mean image_rotation_deg?'),
+    ('input,INPUT_MIRRORED\na.jpg,true\n', 'did you mean input_mirrored?'),
+    ('input,min-interocular\na.jpg,90\n', 'did you mean min_interocular_px?'),
+    ('input,cue-topic\na.mcap,/a\n', 'no column cue-topic; did you mean cue_topic?'),
     ('input,mouth_on\nleft.jpg,wide\n', "row 1: mouth_on: 'wide' is not a double"),
     ('input,size\nleft.jpg,big\n', 'row 1'), ('input\n\nleft.jpg\n""\n', 'names no input'),
     ('input;size\na.jpg;100\na.jpg;100;\n', 'row 2 has more cells than there are columns'),

@@ -181,9 +181,14 @@ def _check_columns(path: Path, columns: list[str]) -> None:
         raise SourceError(f'{path} has no column "input"; its columns are {", ".join(columns)}')
     for column in columns:
         # A misspelt input_mirrored that is passed over would swap left and right.
-        near = parameters.nearest(column, known, 0.8)
+        meant = column.lower()
+        near = parameters.nearest(_OPTIONS.get(meant, meant), known, 0.8)
         if column not in known and near:
             raise SourceError(f'{path}: there is no column {column}{near}')
+
+
+# What assess calls them on its command line, and the parameters.
+_OPTIONS = {'mirrored': 'input_mirrored', 'rotation': 'image_rotation_deg'}
 
 
 def _rows_of_csv(path: Path) -> Iterator[Mapping[Any, Any]]:
