@@ -77,6 +77,21 @@ def items_and_expected(sequence, origin):
     return items, expected
 
 
+@pytest.mark.parametrize('stamp', [0.0, 7.0])
+def test_what_nobody_could_see_has_its_place_where_stamps_stand_still(pipeline, stamp):
+    """By its own stamp it came before all that was seen."""
+    pipeline.reset()
+    pipeline.settings = PipelineSettings(use_classifier=False)
+    items = [Frame(stamp, 100.0 + index / 10, broken if 20 <= index < 55 else NOBODY.copy)
+             for index in range(80)]
+    told = [(step.assessment.stamp_s, step.rgb is None)
+            for step in Stream(pipeline).assessed(items) if isinstance(step, Assessed)]
+    stamps = [stamp_s for stamp_s, _ in told]
+    assert stamps == sorted(stamps)
+    assert [round(stamp_s - stamp, 1) for stamp_s, unseen in told if unseen] == pytest.approx(
+        [3.0, 4.1, 5.2], abs=0.31)
+
+
 @settings(max_examples=SEQUENCES, deadline=None, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sequence=sequences, origin=origins)

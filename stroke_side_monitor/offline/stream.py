@@ -154,7 +154,8 @@ class Stream:
         self._count(lost.exercise_results)
         if self._undecodable:
             # A pause of the recording needs no record; frames that nobody could see do.
-            yield Assessed(replace(lost, stamp_s=frame.stamp_s), None)
+            yield Assessed(replace(lost, stamp_s=self._clock.moment_of(
+                frame.stamp_s, frame.received_s)), None)
         elif lost.exercise_results:
             yield Ended(lost.exercise_results, self._pipeline.severity_so_far)
 

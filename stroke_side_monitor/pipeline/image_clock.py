@@ -60,6 +60,12 @@ class ImageClock:
             return math.nan
         return self.seconds
 
+    def moment_of(self, stamp_s: float, arrived_s: float) -> float:
+        """The moment of an image that is not taken, for it shows nothing; arguments as of take."""
+        if stamp_s == self._stamp_s:
+            return self.seconds + (arrived_s - self._arrived_s)
+        return stamp_s
+
     def take(self, stamp_s: float, arrived_s: float) -> bool:
         """Take the next image; True when the camera's clock went back.
 
@@ -71,7 +77,7 @@ class ImageClock:
         """
         went_back = False
         if stamp_s == self._stamp_s:
-            self.seconds += arrived_s - self._arrived_s
+            self.seconds = self.moment_of(stamp_s, arrived_s)
         elif not self.running:
             self.seconds = stamp_s
         else:
