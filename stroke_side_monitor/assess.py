@@ -31,6 +31,7 @@ from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.pipeline import PipelineSettings, parameters
 
 
+@interruption.ends_cleanly('assess')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 0, 1 when any input could not be assessed, 2 when none can be.
 
@@ -65,8 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'assess: {parsed.out} cannot be written ({error.strerror or error}); mend that and '
               'carry on with --resume', file=sys.stderr)
         return 2
-    print(f'{len(tasks)} inputs, {folder.failed} could not be assessed; results in {parsed.out}')
+    _say(f'{len(tasks)} inputs, {folder.failed} could not be assessed; results in {parsed.out}')
     return 1 if folder.failed else 0
+
+
+def _say(text: str) -> None:
+    """Also where stdout takes less than a folder's name may have."""
+    encoding = sys.stdout.encoding or 'utf-8'
+    print(text.encode(encoding, 'backslashreplace').decode(encoding))
 
 
 def _run(folder: RunFolder, options: Options,

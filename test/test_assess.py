@@ -4,12 +4,14 @@ import contextlib
 import csv
 import errno
 import hashlib
+import io
 import itertools
 import json
 import os
 import re
 import resource
 import signal
+import sys
 import tempfile
 import time
 import zlib
@@ -23,7 +25,7 @@ import pytest
 import stroke_side_monitor
 from stroke_side_monitor import assess, resources
 from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.offline import inputs, records, run_folder, tasks
+from stroke_side_monitor.offline import inputs, records, run_folder, sources, tasks
 from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.offline.run_folder import RunFolder
 from stroke_side_monitor.offline.sources import Source
@@ -808,6 +810,33 @@ def test_an_interrupt_that_python_swallows_still_ends_the_run(
         signal.signal(signal.SIGINT, before)
     assert 'interrupted; 1 of 3 inputs are kept' in capsys.readouterr().err
     assert [path.name for path in (tmp_path / 'out').iterdir()] == [JOURNAL]
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_inputs_are_looked_for_is_said_in_one_line(
+        pictures, tmp_path, capsys, monkeypatch, number):
+    def endless(*_):
+        signal.raise_signal(number)
+        raise AssertionError('it was not heard')
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(sources, 'find', endless)
+        assert run(pictures, '--out', tmp_path / 'out') == 128 + number
+    finally:
+        signal.signal(number, before)
+    assert capsys.readouterr().err == 'assess: interrupted\n'
+
+
+@pytest.mark.parametrize(('name', 'encoding'), [(b'\xff', 'utf-8'), ('ü'.encode(), 'ascii')])
+def test_an_output_folder_whose_name_the_terminal_does_not_take(
+        pictures, tmp_path, monkeypatch, name, encoding):
+    out, told = tmp_path / os.fsdecode(name), io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(told, encoding, errors='strict'))
+    assert run(pictures / 'left.jpg', '--out', out) == 0
+    sys.stdout.flush()
+    assert b'1 inputs, 0 could not be assessed; results in ' in told.getvalue()
+    assert (out / 'summary.csv').exists()
 
 
 def test_a_background_run_does_not_hear_an_interrupt(pictures, tmp_path, monkeypatch):

@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files: dict[Path, bytes] = {}
         if options.out:
             from stroke_side_monitor.compare import page  # matplotlib takes its time
-            files[options.out] = page.html(a, b, differences, found, options.max_changed).encode()
+            files[options.out] = page.html(a, b, differences, found, options.max_changed).encode(
+                errors='backslashreplace')
         if options.csv:
             files[options.csv] = _table(found).encode()
         atomic_file.write_own(files)

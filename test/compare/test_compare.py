@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -306,6 +307,12 @@ def test_a_folder_that_is_no_finished_run_is_refused_in_one_line(write, tmp_path
             assert why in told
             assert told.count('\n') == 1
     assert not (tmp_path / 'report.html').exists()
+
+
+def test_a_run_in_a_folder_whose_name_is_not_utf8_has_a_page(write, tmp_path):
+    good = write(os.fsdecode(b'good\xff'), {'x.png': [record()]})
+    assert run(good, good, '--out', tmp_path / 'report.html') == 0
+    assert r'good\udcff' in (tmp_path / 'report.html').read_text()
 
 
 def test_a_page_that_cannot_be_written_is_told(write, tmp_path, capsys):
