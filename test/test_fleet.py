@@ -6,6 +6,7 @@ import errno
 import functools
 import http.server
 import json
+import math
 import os
 import re
 import signal
@@ -549,6 +550,35 @@ def test_a_size_of_a_parquet_manifest_that_is_none_is_refused(tmp_path, capsys, 
                         tmp_path / 'manifest.parquet')
     assert run(tmp_path / 'manifest.parquet', '--out', tmp_path / 'out') == 2
     assert 'row 1: ' in capsys.readouterr().err
+
+
+def test_numbers_of_a_parquet_manifest_are_what_they_are_worth(inputs, tmp_path):
+    """pandas makes floats of a column in which some are lacking."""
+    import pandas
+    pandas.DataFrame({
+        'input': [str(inputs / 'left.jpg'), str(inputs / 'right.png')],
+        'image_rotation_deg': [0.0, math.nan], 'size': [10.0, math.nan],
+        'topic': [math.nan, '/a'], 'input_mirrored': [True, None], 'mouth_on': [2.0, math.nan],
+    }).to_parquet(tmp_path / 'manifest.parquet')
+    assert run(tmp_path / 'manifest.parquet', '--out', tmp_path / 'out') == 0
+    assert sides(tmp_path / 'out') == {'left.jpg': 'right', 'right.png': 'right'}
+    found = list(sources.find([str(tmp_path / 'manifest.parquet')], Path('/elsewhere')))
+    assert [(one.size, one.topic, dict(one.changes)) for one in found] == [
+        (10, None, {'image_rotation_deg': '0', 'input_mirrored': 'True', 'mouth_on': '2'}),
+        (None, '/a', {})]
+
+
+@pytest.mark.parametrize(('column', 'value'), [
+    ('image_rotation_deg', 90.5), ('mouth_on', float('inf')), ('input', math.nan)])
+def test_a_number_of_a_parquet_manifest_that_cannot_be_is_refused(
+        tmp_path, capsys, column, value):
+    import pyarrow
+    from pyarrow import parquet
+    parquet.write_table(pyarrow.table({'input': ['a.jpg'], column: [value]}
+                                      if column != 'input' else {'input': [value]}),
+                        tmp_path / 'manifest.parquet')
+    assert run(tmp_path / 'manifest.parquet', '--out', tmp_path / 'out') == 2
+    assert 'row 1' in capsys.readouterr().err
 
 
 def test_a_server_that_refuses_is_told_of_and_not_the_output_folder(tmp_path, capsys):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import math
 import os
 import re
 import shutil
@@ -210,9 +211,17 @@ def _rows_of_parquet(path: Path) -> Iterator[Mapping[Any, Any]]:
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches():
-                yield from batch.to_pylist()
+                for row in batch.to_pylist():
+                    yield {name: _as_meant(value) for name, value in row.items()}
     except (ArrowException, OSError) as error:
         raise SourceError(f'{path} cannot be read as a manifest ({error})') from error
+
+
+def _as_meant(value: Any) -> Any:
+    """A cell without the floats that a column becomes where some are lacking."""
+    if not isinstance(value, float) or math.isinf(value):
+        return value
+    return None if math.isnan(value) else int(value) if value.is_integer() else value
 
 
 def _at_url(url: str) -> Iterator[Source]:
