@@ -93,6 +93,9 @@ def verdict(watched: Watched, *, truth_known: bool) -> int:
     if not truth_known:
         print(f'result: reported {reported.name}; nothing is known about the truth here')
         return 0
+    if not watched.truths:
+        print(f'result: reported {reported.name}; the patient never told the truth')
+        return 1
     true = watched.truths.most_common(1)[0][0]
     right = reported is true
     print(f'result: reported {reported.name}, true {true.name}: {"right" if right else "WRONG"}'

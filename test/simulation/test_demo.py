@@ -44,3 +44,11 @@ def test_a_picture_that_cannot_be_written_costs_no_verdict(watched, capsys):
     assert 'demo: cannot write /proc/x.png' in told.err
     assert 'reported LEFT, true LEFT: right' in told.out
     assert 'annotated' not in told.out
+
+
+def test_a_patient_without_any_truth_is_said_to_be_so(capsys):
+    seen = table.Watched()
+    seen.stable[Side.LEFT] = 3
+    assert table.verdict(seen, truth_known=True) == 1
+    assert capsys.readouterr().out == 'result: reported LEFT; the patient never told the truth\n'
+    assert table.verdict(seen, truth_known=False) == 0
