@@ -37,8 +37,7 @@ class Options:
     """How every input of a run is assessed.
 
     topic, cue_topic: of the bags; None: the only one there. model_path, norms_path: None for those
-    shipped. memory_bytes: what one worker process may ask
-    for; None: as much as there is.
+    shipped. memory_bytes: what one worker process may ask for; None: as much as there is.
     """
 
     per_frame: bool
@@ -100,7 +99,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def _writable(path: Path) -> str:
-    """The path as it goes into results: bytes that are not UTF-8 are written as themselves."""
+    """The path as it goes into results: bytes that are not UTF-8 as escapes."""
     return os.fsencode(path).decode('utf-8', 'backslashreplace')
 
 
