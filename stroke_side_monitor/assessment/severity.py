@@ -272,23 +272,39 @@ def pooled_ratios(results: Sequence[ExerciseResult], parameters: SeverityParamet
 
 def movement_asymmetry(results: Sequence[ExerciseResult],
                        parameters: SeverityParameters = DEFAULTS) -> float:
+    """D of commanded movements as pooled_asymmetry has it, of the latest repetitions' medians."""
+    return pooled_asymmetry({name: (movement.right, movement.left) for name, movement
+                             in _pool(results, parameters.repetitions).items()})
+
+
+def pooled_asymmetry(excursions: Mapping[str, tuple[float, float]]) -> float:
     """D of the half of the face, lower or upper, that moves more unevenly; NaN without one.
 
     Each half is weighted as in the index. They are not averaged with each other:
     a central palsy spares the upper face, which must not talk the lower one well.
 
-    -1..1, positive: the PATIENT's left side moves less.
+    Args:
+        excursions: of right and left, by exercise; NaN where it could not be used. Those without
+            a weight do not count.
+
+    Returns:
+        -1..1, positive: the PATIENT's left side moves less.
     """
-    movements = _pool(results, parameters.repetitions)
-    halves = [[name for name in movements if (name in _LOWER_FACE) is lower]
+    found = {}
+    for name in WEIGHTS:
+        sides = [both for exercise, both in excursions.items()
+                 if _COUNTS_AS.get(exercise, exercise) == name and sum(both) > 0.0]
+        if sides:
+            right, left = (median(own) for own in zip(*sides, strict=True))
+            found[name] = _Movement(right, left, math.nan).asymmetry
+    halves = [[name for name in found if (name in _LOWER_FACE) is lower]
               for lower in (True, False)]
-    return max((_weighted_asymmetry(movements, names) for names in halves if names),
-               key=abs, default=math.nan)
+    return max((_weighted(found, names) for names in halves if names), key=abs, default=math.nan)
 
 
-def _weighted_asymmetry(movements: Mapping[str, _Movement], names: Sequence[str]) -> float:
+def _weighted(asymmetries: Mapping[str, float], names: Sequence[str]) -> float:
     weight = sum(WEIGHTS[name] for name in names)
-    return sum(WEIGHTS[name] * movements[name].asymmetry for name in names) / weight
+    return sum(WEIGHTS[name] * asymmetries[name] for name in names) / weight
 
 
 def region_severity(score: float, cuts: tuple[float, float, float]) -> RegionSeverity:

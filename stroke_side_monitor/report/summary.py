@@ -15,7 +15,8 @@ from statistics import median
 from typing import Any
 
 from stroke_side_monitor.assessment.personal import DEPARTURE_CODES
-from stroke_side_monitor.assessment.severity import NO_VALID_EXERCISE, grade_of
+from stroke_side_monitor.assessment.severity import NO_VALID_EXERCISE, grade_of, pooled_asymmetry
+from stroke_side_monitor.assessment.side import SideRule
 from stroke_side_monitor.assessment.terms import Basis, Grade, Pattern, RegionSeverity, Side
 from stroke_side_monitor.assessment.trend import (
     MINIMAL_DETECTABLE_CHANGE,
@@ -82,7 +83,10 @@ class Movement:
 
     @property
     def weaker(self) -> Side:
-        """The side that moved less by more than a tenth; NONE when alike, UNKNOWN without."""
+        """The side that moved less by more than a tenth; NONE when alike, UNKNOWN without.
+
+        It describes one movement. Healthy people's differ as much; see SessionSummary.moved_less.
+        """
         if math.isnan(self.ratio):
             return Side.UNKNOWN
         if self.ratio >= 0.9:
@@ -142,6 +146,17 @@ class SessionSummary:
     def start_s(self) -> float:
         """Of the first frame that the figures are of, seconds from the recording's first."""
         return self.parts[self.part].start_s
+
+    @property
+    def moved_less(self) -> Side:
+        """The side that all movements together name, as the monitor has it; UNKNOWN without one."""
+        asymmetry = pooled_asymmetry({one.exercise: (one.right, one.left)
+                                      for one in self.movements})
+        if math.isnan(asymmetry):
+            return Side.UNKNOWN
+        if abs(asymmetry) < SideRule.movement_on:
+            return Side.NONE
+        return Side.LEFT if asymmetry > 0.0 else Side.RIGHT
 
     def movement(self, exercise: str) -> Movement | None:
         """The figures of one exercise; None when it was not done."""

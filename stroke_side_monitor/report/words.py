@@ -93,6 +93,10 @@ PARTS = {
     'more': 'and %(count)d more',
     'orientation': 'After that part the orientation of the camera was changed: left and right may '
                    'be wrong in these figures.'}
+# docs/clinical.md, "When a repetition counts".
+HEALTHY_DIFFERENCE = 'Differences of this size do not by themselves make a side the weaker one: ' \
+    'in half of healthy people one side of the smile reaches 87% of the other or less, in one of ' \
+    'twenty less than 50%.'
 # Of the parts left out, so many are named.
 _MOST_PARTS = 6
 
@@ -191,14 +195,10 @@ def headline(session: SessionSummary) -> str:
 
 
 def weaker_side(session: SessionSummary) -> Side:
-    """The side at rest, or the one that most movements agree on when rest shows none."""
-    if session.side in (Side.LEFT, Side.RIGHT):
-        return session.side
-    moved = [movement.weaker for movement in session.movements]
-    left, right = moved.count(Side.LEFT), moved.count(Side.RIGHT)
-    if left == right:
-        return session.side
-    return Side.LEFT if left > right else Side.RIGHT
+    """The side at rest, or the one that the movements name where rest names none."""
+    named = (Side.LEFT, Side.RIGHT)
+    return session.moved_less if session.side not in named and session.moved_less in named \
+        else session.side
 
 
 def paragraphs(session: SessionSummary, comparison: Comparison | None) -> list[str]:
@@ -282,6 +282,8 @@ def _movement_sentences(session: SessionSummary) -> list[str]:
         if reached:
             told.append(f'In movement the patient\'s {SIDES[side]} side reached, of the other: '
                         f'{", ".join(reached)}.')
+    if unequal and session.moved_less is Side.NONE:
+        told.append(HEALTHY_DIFFERENCE)
     if alike:
         told.append(f'Both sides moved alike in: {_list(alike)}.')
     still = [m for m in unusable if 'no_movement_or_bilateral' in m.reasons]

@@ -15,6 +15,7 @@ from stroke_side_monitor.assessment.severity import (
     grade_of,
     movement_asymmetry,
     of_this_moment,
+    pooled_asymmetry,
     region_severity,
     static_severity,
     unknown_severity,
@@ -362,6 +363,17 @@ def test_movement_asymmetry_is_positive_for_a_weak_left_and_mirrors_exactly():
     assert movement_asymmetry(right_weak) == -movement_asymmetry(left_weak)
     assert dynamic_severity(left_weak, 2.0, 1.0) == dynamic_severity(right_weak, -2.0, -1.0)
     assert math.isnan(movement_asymmetry([unmoved('smile')]))
+
+
+def test_asymmetry_is_pooled_alike_from_repetitions_and_from_their_medians():
+    ratios = {'smile': 0.7, 'eye_close': 0.3, 'brow_raise': 1.0}
+    shown = {name: (10.0, 10.0 * ratio) for name, ratio in ratios.items()}
+    upper = (0.25 * 0.7 / 1.3) / 0.45  # the half that moves more unevenly, weighted as in the index
+    assert movement_asymmetry(palsy(ratios)) == pooled_asymmetry(shown) == pytest.approx(upper)
+    assert pooled_asymmetry({'eye_close_tight': (10.0, 5.0)}) == pytest.approx(1 / 3)
+    both = {'eye_close': (10.0, 8.0), 'eye_close_tight': (10.0, 4.0)}
+    assert pooled_asymmetry(both) == pytest.approx(4 / 16), 'one movement, not two'
+    assert math.isnan(pooled_asymmetry({'smile': (math.nan, math.nan), 'show_teeth': (4.0, 1.0)}))
 
 
 @pytest.mark.parametrize('named', [Side.LEFT, Side.RIGHT])

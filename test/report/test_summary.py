@@ -61,12 +61,35 @@ def test_a_mirrored_session_is_about_the_other_side(record):
     assert words.headline(right) == "Moderate facial weakness of the patient's right side."
     slight = dataclasses.replace(left, grade=Grade.NORMAL)
     assert words.headline(slight) == "Slight facial weakness of the patient's left side."
-    assert "patient's left side reached, of the other: 50% in smiling." in ' '.join(
-        words.paragraphs(left, None))
+    # What one movement came to is told as it is; that alone would not have named the side, for
+    # one healthy smile in twenty is as uneven (docs/clinical.md). Rest has.
+    assert "In movement the patient's left side reached, of the other: 50% in smiling. " \
+        + words.HEALTHY_DIFFERENCE in ' '.join(words.paragraphs(left, None))
     levels, mirrored = region_levels(left), region_levels(right)
     assert levels['mouth', Side.LEFT] is RegionSeverity.MODERATE
     assert levels['mouth', Side.RIGHT] is RegionSeverity.NONE
     assert mirrored == {(region, side.mirrored): level for (region, side), level in levels.items()}
+
+
+@pytest.mark.parametrize(('right', 'left', 'named'), [
+    (8.0, 6.96, Side.NONE), (8.0, 4.0, Side.NONE),  # healthy smiles: the median, one in twenty
+    (8.0, 3.6, Side.NONE), (8.0, 3.4, Side.LEFT),  # D = .379 and .404; a side is named from .39
+    (6.96, 8.0, Side.NONE), (3.4, 8.0, Side.RIGHT)])
+def test_movement_names_a_side_where_the_monitor_would(record, right, left, named):
+    session = summary(record(right, left, side=Side.NONE))
+    assert (session.side, session.moved_less, words.weaker_side(session)) == (
+        Side.NONE, named, named)
+    told = words.headline(session) + ' '.join(words.paragraphs(session, None))
+    assert ('weakness' in told) == (named is not Side.NONE)
+    assert (words.HEALTHY_DIFFERENCE in told) == (named is Side.NONE)
+    assert 'side reached, of the other: ' in told
+    coloured = {side for (_, side), level in region_levels(session).items()
+                if level > RegionSeverity.NONE}
+    assert coloured == ({named} if named is not Side.NONE else {Side.LEFT, Side.RIGHT})
+    shown = dataclasses.replace(session, side=Side.UNKNOWN)
+    assert words.weaker_side(shown) is (Side.UNKNOWN if named is Side.NONE else named)
+    other = Side.RIGHT if named is Side.LEFT else Side.LEFT
+    assert words.weaker_side(dataclasses.replace(session, side=other)) is other, 'rest comes first'
 
 
 def test_an_index_near_the_next_grade_is_told(record):
