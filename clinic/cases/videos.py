@@ -261,7 +261,8 @@ def _figures(session: SessionSummary) -> dict[str, Any]:
     parts = [asdict(part) for part in session.parts]
     return {
         **({'parts': parts, 'part': session.part} if len(parts) > 1 else {}),
-        'side': side.name.lower(), 'confidence': session.side_share,
+        'side': side.name.lower(),
+        'confidence': session.side_share if side is session.side else None,
         'symmetry_index': session.index if known else None,
         'grade': session.grade.name.lower(), 'basis': session.basis.name.lower(),
         'mouth_severity': session.mouth.name.lower(), 'eye_severity': session.eye.name.lower(),

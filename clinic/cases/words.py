@@ -176,6 +176,11 @@ def advice(figures: Mapping[str, Any]) -> str:
     if named == 'unknown':
         return _('Take the picture again: face straight to the camera, near enough, in even '
                  'light. No answer does not mean that nothing is wrong.')
+    if named == 'none' and figures['basis'] == 'dynamic' \
+            and _graded(figures) in ('mild', 'moderate', 'severe'):
+        return _('No side can be named, but the movements were less even than most healthy '
+                 'people’s. Unless it is known and old, have it examined soon. This does not rule '
+                 'out a stroke.')
     if named == 'none':
         return _('Both sides look alike within what healthy faces show. Mild weakness often '
                  'shows only in movement: do the guided exercises. This does not rule out a '

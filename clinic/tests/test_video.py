@@ -1,5 +1,6 @@
 """A video's report, as it is taken away."""
 
+import dataclasses
 import re
 import zlib
 
@@ -7,11 +8,12 @@ import cv2
 import pytest
 from django.utils import translation
 
-from clinic.cases import exchange, videos
+from clinic.cases import exchange, videos, words
 from clinic.cases.models import Case
 from clinic.tests.test_fhir import FRAME
+from stroke_side_monitor.assessment.terms import Basis, Grade, Side
 from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
-from stroke_side_monitor.report.summary import summarise
+from stroke_side_monitor.report.summary import Movement, summarise
 
 
 @pytest.fixture
@@ -80,3 +82,24 @@ def test_a_video_of_one_person_has_no_word_about_parts(browse, assessed):
     assert 'parts' not in assessed.result
     page = browse('clinician').get(f'/cases/{assessed.id}/').content.decode()
     assert 'parts' not in page
+
+
+@pytest.mark.parametrize(('left', 'grade', 'side', 'advised'), [
+    (7.0, Grade.NEAR_NORMAL, 'none', 'Both sides look alike within what healthy faces show.'),
+    (4.0, Grade.MODERATE, 'none', 'less even than most healthy people’s. Unless'),
+    (3.0, Grade.MODERATE, 'left', 'Moderate weakness.')])
+def test_a_smile_names_a_side_where_the_monitor_would(tmp_path, left, grade, side, advised):
+    recorder = SessionRecorder(tmp_path, versions={}, parameters={}, tell=print)
+    for number in range(30):
+        recorder.frame(number / 10, {**FRAME, 'side': 'none', 'mouth_severity': 'none'})
+    recorder.close()
+    smile = Movement('smile', 'mm', left, 8.0, left / 8.0, 3, 2, 2, ())
+    figures = videos._figures(dataclasses.replace(
+        summarise(read_session(recorder.folder)), movements=(smile,), grade=grade,
+        basis=Basis.DYNAMIC))
+    assert figures['side'] == side
+    assert advised in words.advice(figures)
+    # The seconds are of the face at rest: none of them agrees with a side that movement names.
+    assert dict(words.facts(figures))['Seconds that agree'] == ('> 99 %' if side == 'none' else '–')
+    at_rest = dataclasses.replace(summarise(read_session(recorder.folder)), side=Side.RIGHT)
+    assert videos._figures(at_rest)['confidence'] == 1.0
