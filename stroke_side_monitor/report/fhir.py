@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stroke_side_monitor.report import words
-from stroke_side_monitor.report.summary import SessionSummary
+from stroke_side_monitor.report.summary import Movement, SessionSummary
 
 # Names resources of one session alike each time it is exported (RFC 4122, version 5).
 _NAMESPACE = uuid.UUID('6f1d3c1e-1f0a-5a3b-9d55-52d0a4a6b7c1')
@@ -83,9 +83,18 @@ def _findings(session: SessionSummary) -> list[Finding]:
         words.REGIONS[session.mouth], words.REGIONS[session.eye])
     for movement in session.movements:
         ratio = movement.ratio if math.isnan(movement.ratio) else 100 * movement.ratio
-        found.append(Finding(f'Movement of the weaker side in percent of the other: '
+        found.append(Finding(f'Movement of {_compared(movement)}: '
                              f'{words.exercise(movement.exercise)}', number=ratio, unit='%'))
     return found
+
+
+def _compared(movement: Movement) -> str:
+    """Which side of which, by name: in one movement it may be the other than in the whole."""
+    if movement.left < movement.right:
+        return 'the patient\'s left side in percent of the right'
+    if movement.right < movement.left:
+        return 'the patient\'s right side in percent of the left'
+    return 'the side that moved less in percent of the other'
 
 
 def _observation(subject: Subject, finding: Finding) -> tuple[str, Resource]:

@@ -154,18 +154,18 @@ def _exercises(session: SessionSummary, drawing: str) -> str:
         return '<p>No exercises were signalled in this session.</p>'
     rows = ''.join(map(_exercise_row, session.movements))
     return f'<div class="two">{drawing}<table><thead><tr><th>Exercise</th>' \
-           '<th>weaker reached</th><th>item</th><th>used</th></tr></thead>' \
+           '<th>moved less</th><th>item</th><th>used</th></tr></thead>' \
            f'<tbody>{rows}</tbody></table></div>' \
-           '<p class="note">Item: 1 no movement of the weaker side … 5 like the stronger one ' \
-           '(after Sunnybrook). Used: repetitions that could be used, of all.</p>'
+           '<p class="note">Moved less: which side, and how much of the other one\'s movement it ' \
+           'reached; without a side: alike. Item: 1 no movement of that side … 5 like the other ' \
+           'one (after Sunnybrook). Used: repetitions that could be used, of all.</p>'
 
 
 def _exercise_row(movement: Movement) -> str:
-    ratio = '–' if math.isnan(movement.ratio) else f'{movement.ratio:.0%}'
     why = '; '.join(map(words.reason, movement.reasons))
     return f'<tr><td>{escape(words.exercise(movement.exercise))}' \
            + (f'<br><small>{escape(why)}</small>' if why else '') \
-           + f'</td><td>{ratio}</td><td>{movement.item or "–"}</td>' \
+           + f'</td><td>{words.reached(movement)}</td><td>{movement.item or "–"}</td>' \
              f'<td>{movement.usable}/{movement.repetitions}</td></tr>'
 
 
@@ -177,8 +177,8 @@ def _course(earlier: Sequence[SessionSummary], session: SessionSummary, drawing:
     exercises = [movement.exercise for movement in session.movements]
     rows = ''.join(_session_row(one, exercises) for one in [*earlier, session])
     heads = ''.join(f'<th>{escape(words.exercise(name))}</th>' for name in exercises)
-    reached = '; of each exercise, how much of the stronger side\'s movement the weaker one ' \
-              'reached' if exercises else ''
+    reached = '; of each exercise, which side moved less, and how much of the other one\'s ' \
+              'movement it reached' if exercises else ''
     return f'<p>{escape(told)}</p>{drawing}<p class="note">Bars: half of what two measurements ' \
            'of an unchanged face may differ by, either way.</p><table><thead><tr><th>Session</th>' \
            f'<th>Weaker side</th>{heads}<th>Index</th><th>Grade</th><th>Based on</th></tr>' \
@@ -191,8 +191,7 @@ def _session_row(session: SessionSummary, exercises: Sequence[str]) -> str:
     when = f'{session.started:%d %b %Y}'
     cells = [', '.join(filter(None, (when, words.which_part(session)))),
              words.SIDES[words.weaker_side(session)],
-             *('–' if movement is None or math.isnan(movement.ratio) else f'{movement.ratio:.0%}'
-               for movement in movements),
+             *('–' if movement is None else words.reached(movement) for movement in movements),
              '–' if math.isnan(session.index) else f'{session.index:.0f}',
              words.GRADES[session.grade], words.BASES[session.basis].removeprefix('from ')]
     return f'<tr>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'

@@ -137,8 +137,12 @@ def face_map(axes: Axes, session: SessionSummary) -> None:
 
 
 def region_levels(session: SessionSummary) -> dict[tuple[str, Side], RegionSeverity]:
-    """How severely brow, eye and mouth of either side are affected; the brow by movement only."""
-    side = words.weaker_side(session)
+    """How severely brow, eye and mouth of either side are affected.
+
+    The brow by movement only: on the side that moved less there, whichever the mouth names.
+    """
+    named = (Side.LEFT, Side.RIGHT)
+    weaker = words.weaker_side(session)
     brow = session.movement('brow_raise')
     ratio = brow.ratio if brow else math.nan
     levels = {'mouth': session.mouth, 'eye': session.eye,
@@ -146,9 +150,10 @@ def region_levels(session: SessionSummary) -> dict[tuple[str, Side], RegionSever
                   RegionSeverity.SEVERE - sum(ratio >= cut for cut in DEFAULTS.exercise_cuts))}
     shown = {}
     for region, level in levels.items():
+        side = brow.weaker if region == 'brow' and brow and brow.weaker in named else weaker
         for own in (Side.RIGHT, Side.LEFT):
             # Without a side, what is known of the region is known of both halves.
-            healthy = side in (Side.LEFT, Side.RIGHT) and own is not side
+            healthy = side in named and own is not side
             spared = healthy and level is not RegionSeverity.UNKNOWN
             shown[region, own] = RegionSeverity.NONE if spared else level
     return shown

@@ -127,6 +127,14 @@ def doing(name: str) -> str:
     return _DOING.get(name, name.replace('_', ' '))
 
 
+def reached(movement: Movement) -> str:
+    """How much of the other side's movement the one that moved less reached, and which one."""
+    if math.isnan(movement.ratio):
+        return '–'
+    side = f'{SIDES[movement.weaker]} ' if movement.weaker is not Side.NONE else ''
+    return f'{side}{movement.ratio:.0%}'
+
+
 def event(name: str) -> str:
     """Something that happened, in words."""
     return {'new_asymmetry': 'New asymmetry: the face differs from before; have a look',

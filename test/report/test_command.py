@@ -62,6 +62,22 @@ def test_one_page_that_stands_alone(record, tmp_path, capsys):
         ElementTree.fromstring(drawing)
 
 
+@pytest.mark.parametrize(('right', 'left', 'cell', 'which'), [
+    (4.0, 8.0, 'right 50%', "the patient's right side in percent of the left"),
+    (8.0, 4.0, 'left 50%', "the patient's left side in percent of the right"),
+    (8.0, 7.6, '95%', "the patient's left side in percent of the right")])
+def test_a_movement_says_which_side_it_is_of(record, tmp_path, capsys, right, left, cell, which):
+    # At rest it is the left.
+    folders = [record(right, left, day=day) for day in range(2)]
+    code, _ = run(capsys, *folders, '--out', tmp_path / 'r.html', '--fhir', tmp_path / 'r.json')
+    assert code == 0
+    assert (tmp_path / 'r.html').read_text().count(f'<td>{cell}</td>') == 1 + len(folders)
+    found = {entry['resource']['code']['text']: entry['resource'].get('valueQuantity')
+             for entry in json.loads((tmp_path / 'r.json').read_text())['entry']}
+    assert found[f'Movement of {which}: Smile']['value'] == pytest.approx(
+        100 * min(left, right) / max(left, right), abs=0.1)
+
+
 def test_the_same_sessions_give_the_same_page(record, tmp_path, capsys):
     folder = record()
     pages = []

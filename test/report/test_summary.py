@@ -147,6 +147,22 @@ def test_the_face_map_does_not_colour_a_brow_that_was_not_exercised(record):
     assert levels['brow', Side.LEFT] is RegionSeverity.UNKNOWN
 
 
+@pytest.mark.parametrize(('left', 'right', 'mild'), [
+    (9.0, 5.4, {Side.RIGHT}), (5.4, 9.0, {Side.LEFT}), (9.0, 8.8, set())])
+@pytest.mark.parametrize('side', list(Side))
+def test_the_face_map_colours_the_brow_that_moved_less(record, side, left, right, mild):
+    session = summary(record())
+    ratio = min(left, right) / max(left, right)
+    brow = dataclasses.replace(session.movements[0], exercise='brow_raise', left=left, right=right,
+                               ratio=ratio)
+    levels = region_levels(dataclasses.replace(session, side=side, movements=(brow,)))
+    assert {own for own in (Side.LEFT, Side.RIGHT)
+            if levels['brow', own] is RegionSeverity.MILD} == mild
+    if side in (Side.LEFT, Side.RIGHT):
+        assert levels['mouth', side] is RegionSeverity.MODERATE
+        assert levels['mouth', side.mirrored] is RegionSeverity.NONE
+
+
 def test_a_departure_from_the_personal_baseline_is_told(record):
     folder = record()
     lines = folder / 'session.jsonl'
