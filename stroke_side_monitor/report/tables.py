@@ -11,12 +11,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stroke_side_monitor.assessment.severity import NOT_ESTIMATED
 from stroke_side_monitor.report.summary import SessionSummary
+from stroke_side_monitor.report.words import weaker_side
 
 _SESSION = ('session', 'patient_key', 'started_utc', 'duration_s', 'frames', 'assessed_share',
-            'side', 'side_share', 'mouth_score', 'eye_score', 'symmetry_index', 'grade', 'basis',
-            'mouth_severity', 'eye_severity', 'pattern', 'nihss_min', 'nihss_max',
-            'house_brackmann_min', 'house_brackmann_max', 'severity_reasons')
+            'weaker_side', 'side_at_rest', 'side_at_rest_share', 'mouth_score', 'eye_score',
+            'symmetry_index', 'grade', 'basis', 'mouth_severity', 'eye_severity', 'pattern',
+            'nihss_min', 'nihss_max', 'house_brackmann_min', 'house_brackmann_max',
+            'severity_reasons')
 _EXERCISE = ('session', 'exercise', 'repetition', 'start_s', 'stamp_s', 'valid',
              'excursion_left', 'excursion_right', 'unit', 'ratio', 'asymmetry', 'lag_ms',
              'trajectory_correlation', 'residual_opening_left', 'residual_opening_right',
@@ -50,14 +53,21 @@ def all_tables(sessions: Sequence[SessionSummary]) -> dict[str, str]:
 def _session(summary: SessionSummary) -> Mapping[str, Any]:
     return {
         **summary.__dict__, 'session': summary.name, 'started_utc': summary.started.isoformat(),
-        'side': summary.side.name.lower(), 'symmetry_index': summary.index,
+        'weaker_side': weaker_side(summary).name.lower(),
+        'side_at_rest': summary.side.name.lower(), 'side_at_rest_share': summary.side_share,
+        'symmetry_index': summary.index,
         'grade': summary.grade.name.lower(), 'basis': summary.basis.name.lower(),
         'mouth_severity': summary.mouth.name.lower(), 'eye_severity': summary.eye.name.lower(),
         'pattern': summary.pattern.name.lower(),
-        'nihss_min': summary.nihss[0], 'nihss_max': summary.nihss[1],
-        'house_brackmann_min': summary.house_brackmann[0],
-        'house_brackmann_max': summary.house_brackmann[1],
+        **_bounds('nihss', summary.nihss),
+        **_bounds('house_brackmann', summary.house_brackmann),
         'severity_reasons': ' '.join(summary.severity_reasons)}
+
+
+def _bounds(name: str, bounds: tuple[int, int]) -> Mapping[str, Any]:
+    known = NOT_ESTIMATED not in bounds
+    return {f'{name}_{end}': bound if known else None
+            for end, bound in zip(('min', 'max'), bounds, strict=True)}
 
 
 def _repetition(summary: SessionSummary, line: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from stroke_side_monitor.assessment.terms import Side
 from stroke_side_monitor.patient_files.session_record import SessionRecorder
 from stroke_side_monitor.report import main
 from stroke_side_monitor.report.words import LIMITS
@@ -97,10 +98,23 @@ def test_tables_and_pdf_on_demand(record, tmp_path, capsys):
               for path in (tmp_path / 'tables').iterdir()}
     assert sorted(tables) == ['exercises.csv', 'seconds.csv', 'sessions.csv']
     row, = tables['sessions.csv']
-    assert (row['side'], row['grade'], row['patient_key']) == ('left', 'severe', 'p-7')
+    assert (row['side_at_rest'], row['grade'], row['patient_key']) == ('left', 'severe', 'p-7')
     assert [float(r['ratio']) for r in tables['exercises.csv']] == pytest.approx([0.25, 0.25])
     assert tables['exercises.csv'][0]['residual_opening_left'] == ''
     assert len(tables['seconds.csv']) == 30
+
+
+def test_the_table_of_sessions_says_what_the_page_says(record, tmp_path, capsys):
+    # Movement names a side that rest does not; the other session could not be graded.
+    folders = [record(8.0, 3.0, side=Side.NONE), record(1.0, 1.0, side=Side.NONE, day=1)]
+    code, _ = run(capsys, *folders, '--out', tmp_path / 'r.html', '--csv', tmp_path)
+    assert code == 0
+    moved, still = csv.DictReader((tmp_path / 'sessions.csv').open())
+    assert [(row['weaker_side'], row['side_at_rest'], row['side_at_rest_share'])
+            for row in (moved, still)] == [('left', 'none', '1.0'), ('none', 'none', '1.0')]
+    assert [still[f'{scale}_{end}'] for scale in ('nihss', 'house_brackmann')
+            for end in ('min', 'max')] == ['', '', '', '']
+    assert int(moved['house_brackmann_min']) >= 1
 
 
 def edited(folder, edit):
