@@ -247,9 +247,12 @@ def comparison_sentences(comparison: Comparison | None) -> list[str]:
 
 
 def _trend_sentence(comparison: Comparison) -> str:
-    trend, number = comparison.trend, len(comparison.days)
+    trend = comparison.trend
+    number = sum(not math.isnan(index) for index in comparison.indices)
     if trend.trend is Trend.UNKNOWN:
-        return f'{number} comparable sessions: a trend needs at least four.'
+        of_all = '' if number == len(comparison.indices) else \
+            f', of {len(comparison.indices)}, whose index is known'
+        return f'{number} comparable sessions{of_all}: a trend needs at least four.'
     if trend.trend is Trend.STABLE:
         return f'Over {number} sessions no trend can be told from chance or from what ' \
                f'measuring may vary by (change {trend.change:+.0f} points, p = {trend.p:.2f}).'

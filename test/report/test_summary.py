@@ -212,6 +212,17 @@ def test_improvement_over_sessions_is_told_and_stability_is_not(record):
     assert 'no trend' in ' '.join(words.comparison_sentences(stable))
 
 
+@pytest.mark.parametrize(('unknown', 'told'), [
+    (0, 'Over 5 sessions no trend'), (1, 'Over 4 sessions no trend'),
+    (2, '3 comparable sessions, of 5, whose index is known: a trend needs at least four.'),
+    (5, '0 comparable sessions, of 5, whose index is known: a trend needs at least four.')])
+def test_a_trend_counts_the_sessions_whose_index_is_known(record, unknown, told):
+    sessions = [summary(record(day=day)) for day in range(5)]
+    sessions = [dataclasses.replace(session, index=math.nan) if place < unknown else session
+                for place, session in enumerate(sessions)]
+    assert told in ' '.join(words.comparison_sentences(compare(sessions)))
+
+
 def test_sessions_of_different_versions_are_compared_with_a_warning(record):
     older, newer = summary(record()), summary(record(day=1))
     assert 'same version' not in ' '.join(words.comparison_sentences(compare([older, newer])))
