@@ -6,6 +6,7 @@ It never leaves a half-written file and never mixes the sessions of two patients
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +23,12 @@ from stroke_side_monitor.report.summary import FRAME_NAMES, SessionSummary, comp
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 0, or 1 after one line saying what was wrong."""
     options = _parse(arguments)
+    folders, again = _different(options.sessions)
+    if again:
+        print(f'report: given more than once, counted once: {", ".join(map(str, again))}',
+              file=sys.stderr)
     try:
-        written = write_report(options.sessions, options.out, options.pdf, options.csv,
+        written = write_report(folders, options.out, options.pdf, options.csv,
                                options.fhir)
     except (SessionError, atomic_file.WriteError) as error:
         print(f'report: {error}', file=sys.stderr)
@@ -37,7 +42,7 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
     """Report on the newest of the sessions, compared with the others.
 
     Args:
-        folders: session folders of one patient, in any order.
+        folders: session folders of one patient, in any order, each once.
         out: the HTML page. pdf: the same for printing. csv: folder for the tables.
         fhir: FHIR R4 JSON.
 
@@ -63,6 +68,19 @@ def write_report(folders: Sequence[Path], out: Path, pdf: Path | None = None,
             files[csv / name] = text.encode()
     atomic_file.write_own(files, folder=csv)
     return list(files)
+
+
+def _different(folders: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Each folder once, by its real path, and those that are given again."""
+    known: dict[str, Path] = {}
+    again = []
+    for folder in folders:
+        real = os.path.realpath(folder)
+        if real in known:
+            again.append(folder)
+        else:
+            known[real] = folder
+    return list(known.values()), again
 
 
 def _check_one_patient(sessions: Sequence[SessionSummary]) -> None:

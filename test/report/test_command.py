@@ -179,6 +179,21 @@ def test_a_page_cannot_be_broken_by_what_is_in_the_record(record, tmp_path, caps
     assert '<script' not in (tmp_path / 'r.html').read_text()
 
 
+def test_a_session_given_again_counts_once(record, tmp_path, capsys):
+    first, last = record(), record(day=1)
+    (tmp_path / 'link').symlink_to(first)
+    code, printed = run(capsys, first, last, tmp_path / 'link', f'{first}/../{first.name}',
+                        '--out', tmp_path / 'r.html', '--csv', tmp_path)
+    assert code == 0
+    assert printed.err == 'report: given more than once, counted once: ' \
+        f'{tmp_path / "link"}, {first}/../{first.name}\n'
+    assert len(list(csv.DictReader((tmp_path / 'sessions.csv').open()))) == 2
+    assert '2 comparable sessions:' in (tmp_path / 'r.html').read_text()
+    # Alone it is no second session of a patient without a key.
+    code, printed = run(capsys, *[record(key='')] * 2, '--out', tmp_path / 'one.html')
+    assert (code, printed.err.count('\n')) == (0, 1)
+
+
 def test_two_patients_are_never_mixed(record, tmp_path, capsys):
     code, printed = run(capsys, record(key='a'), record(key='b', day=1),
                         '--out', tmp_path / 'r.html')
