@@ -62,12 +62,41 @@ def pdf(session: SessionSummary, comparison: Comparison | None, *, before: str =
     with mpl.rc_context({**sheet.STYLE, 'pdf.fonttype': 42}), PdfPages(
             file, metadata={'Title': _title(session), 'Creator': 'stroke_side_monitor',
                             'CreationDate': None}) as pages:
-        pages.savefig(_first_sheet(session, comparison, before))
-        pages.savefig(_second_sheet(session, comparison))
+        for drawn in (*_first_sheets(session, comparison, before),
+                      _last_sheet(session, comparison)):
+            pages.savefig(drawn)
     return file.getvalue()
 
 
-def _first_sheet(session: SessionSummary, comparison: Comparison | None, before: str) -> Figure:
+# Shares of a sheet's height: what facts and face map take with the map's legend, the same with the
+# names above the bars, and what stays free below them.
+_FACTS, _ABOVE_BARS, _BELOW_BARS = 0.29, 0.32, 0.045
+
+
+def _first_sheets(session: SessionSummary, comparison: Comparison | None, before: str
+                  ) -> list[Figure]:
+    """Words, facts, face map and bars; what does not fit stands on a sheet of its own."""
+    sheet, top = _words_sheet(session, comparison, before)
+    sheets = [sheet]
+    if top < _FACTS:
+        sheets.append(Figure(_A4))
+        top = 0.95
+    _facts_and_face(sheets[-1], session, top)
+    if not session.movements:
+        return sheets
+    height = min(0.04 + 0.035 * len(session.movements), 0.24)
+    bottom = max(_BELOW_BARS, top - 0.36 - height)
+    if bottom + height > top - _ABOVE_BARS:
+        sheets.append(Figure(_A4))
+        sheets[-1].text(0.08, 0.95, 'Exercises, left against right', fontsize=13, weight='bold')
+        bottom = 0.91 - height
+    plots.movements(sheets[-1].add_axes((0.24, bottom, 0.66, height)), session)
+    return sheets
+
+
+def _words_sheet(session: SessionSummary, comparison: Comparison | None, before: str
+                 ) -> tuple[Figure, float]:
+    """A sheet with the session in words, and how far up it is free below them."""
     sheet = Figure(_A4)
     sheet.text(0.08, 0.95, _title(session), fontsize=17, weight='bold')
     sheet.text(0.08, 0.928, _subtitle(session), fontsize=9, color=plots.FAINT)
@@ -79,19 +108,17 @@ def _first_sheet(session: SessionSummary, comparison: Comparison | None, before:
     lines = [line for sentence in words.paragraphs(session, comparison)
              for line in wrap(sentence, 104, initial_indent='•  ', subsequent_indent='    ')]
     sheet.text(0.08, 0.868 - down, '\n'.join(lines), fontsize=9.5, va='top', linespacing=1.45)
-    top = 0.868 - down - 0.0178 * len(lines) - 0.035
+    return sheet, 0.868 - down - 0.0152 * len(lines) - 0.035
+
+
+def _facts_and_face(sheet: Figure, session: SessionSummary, top: float) -> None:
     for row, (name, value) in enumerate(_fact_list(session)):
         sheet.text(0.08, top - 0.02 - 0.028 * row, name, fontsize=9, color=plots.FAINT)
         sheet.text(0.33, top - 0.02 - 0.028 * row, value, fontsize=10)
     plots.face_map(sheet.add_axes((0.58, top - 0.26, 0.36, 0.26)), session)
-    if session.movements:
-        height = min(0.04 + 0.035 * len(session.movements), 0.24)
-        bottom = max(0.045, top - 0.36 - height)
-        plots.movements(sheet.add_axes((0.24, bottom, 0.66, height)), session)
-    return sheet
 
 
-def _second_sheet(session: SessionSummary, comparison: Comparison | None) -> Figure:
+def _last_sheet(session: SessionSummary, comparison: Comparison | None) -> Figure:
     sheet = Figure(_A4)
     sheet.text(0.08, 0.95, 'Course of the session', fontsize=13, weight='bold')
     if session.seconds:

@@ -2,18 +2,23 @@
 
 import csv
 import json
+import math
 import re
 import resource
 import signal
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
 
-from stroke_side_monitor.assessment.terms import Side
-from stroke_side_monitor.patient_files.session_record import SessionRecorder
-from stroke_side_monitor.report import main
-from stroke_side_monitor.report.words import LIMITS
+from stroke_side_monitor.assessment.terms import Pattern, Side
+from stroke_side_monitor.patient_files.session_record import SessionRecorder, read_session
+from stroke_side_monitor.report import main, page
+from stroke_side_monitor.report.summary import compare, summarise
+from stroke_side_monitor.report.words import EXERCISES, LIMITS
 
 
 class Page(HTMLParser):
@@ -115,6 +120,48 @@ def test_the_table_of_sessions_says_what_the_page_says(record, tmp_path, capsys)
     assert [still[f'{scale}_{end}'] for scale in ('nihss', 'house_brackmann')
             for end in ('min', 'max')] == ['', '', '', '']
     assert int(moved['house_brackmann_min']) >= 1
+
+
+class Sheets(list):
+    """Takes the sheets of a PDF instead of writing them."""
+
+    savefig = list.append
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(('exercises', 'parts', 'more', 'number'), [
+    (4, 1, False, 2), (7, 1, False, 2), (1, 1, True, 2), (7, 1, True, 3), (2, 7, True, 3),
+    (7, 7, True, 3)])
+def test_nothing_on_a_sheet_lies_on_something_else(record, monkeypatch, exercises, parts, more,
+                                                   number):
+    sheets = Sheets()
+    monkeypatch.setattr(page, 'PdfPages', lambda *_, **__: sheets)
+    session = summarise(read_session(record()))
+    smile, part = session.movements[0], session.parts[0]
+    # Some of either side, and two that could not be used: most to be told.
+    moved = [replace(smile, exercise=name, left=left, right=12.0 - left)
+             for name, left in zip(EXERCISES, (4.0, 8.0, 4.0, 8.0, 4.0), strict=False)]
+    moved += [replace(smile, exercise=name, ratio=math.nan, reasons=(why,))
+              for name, why in (('snarl', 'no_movement_or_bilateral'), ('show_teeth', 'yaw'))]
+    newest = replace(session, movements=tuple(moved[-exercises:]),
+                     departed_share=float(more), pattern=Pattern.WHOLE_FACE, part=parts - 1,
+                     parts=tuple(replace(part, reason='another_face') for _ in range(parts)))
+    older = replace(session, versions=())
+    page.pdf(newest, compare([older, older, newest]) if more else None,
+             before='Call somebody now. ' * 9 if more else '')
+    assert len(sheets) == number
+    for sheet in sheets:
+        FigureCanvasAgg(sheet).draw()
+        boxes = [one.get_tightbbox() for one in sheet.axes] \
+            + [one.get_window_extent() for one in sheet.texts if one.get_text()]
+        for place, box in enumerate(boxes):
+            assert Bbox.intersection(box, sheet.bbox).size == pytest.approx(box.size)
+            assert not box.count_overlaps(boxes[place + 1:])
 
 
 def edited(folder, edit):
