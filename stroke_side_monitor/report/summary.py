@@ -93,6 +93,12 @@ class Movement:
             return Side.NONE
         return Side.LEFT if self.left < self.right else Side.RIGHT
 
+    @property
+    def asymmetry(self) -> float:
+        """D of the medians; NaN where the ratio is."""
+        return math.nan if math.isnan(self.ratio) else \
+            (self.right - self.left) / (self.right + self.left)
+
 
 @dataclass(frozen=True)
 class SessionSummary:
@@ -157,6 +163,12 @@ class SessionSummary:
         if abs(asymmetry) < SideRule.movement_on:
             return Side.NONE
         return Side.LEFT if asymmetry > 0.0 else Side.RIGHT
+
+    @property
+    def moved_as_healthy(self) -> bool:
+        """Whether neither all movements together nor one by itself would name a side."""
+        return self.moved_less is Side.NONE and all(
+            not abs(one.asymmetry) >= SideRule.movement_on for one in self.movements)
 
     def movement(self, exercise: str) -> Movement | None:
         """The figures of one exercise; None when it was not done."""

@@ -293,7 +293,7 @@ def _movement_sentences(session: SessionSummary) -> list[str]:
         if reached:
             told.append(f'In movement the patient\'s {SIDES[side]} side reached, of the other: '
                         f'{", ".join(reached)}.')
-    if unequal and session.moved_less is Side.NONE:
+    if unequal and session.moved_as_healthy:
         told.append(HEALTHY_DIFFERENCE)
     if alike:
         told.append(f'Both sides moved alike in: {_list(alike)}.')

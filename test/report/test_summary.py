@@ -92,6 +92,18 @@ def test_movement_names_a_side_where_the_monitor_would(record, right, left, name
     assert words.weaker_side(dataclasses.replace(session, side=other)) is other, 'rest comes first'
 
 
+def test_a_movement_that_is_clearly_one_sided_is_not_told_as_healthy(record):
+    session = summary(record(8.0, 2.0, side=Side.NONE))
+    smile, = session.movements
+    brow = dataclasses.replace(smile, exercise='brow_raise', left=8.0, right=2.0)
+    closure = dataclasses.replace(smile, exercise='eye_close')  # the other way round than the brow
+    session = dataclasses.replace(session, movements=(closure, brow))
+    assert session.moved_less is Side.NONE
+    told = ' '.join(words.paragraphs(session, None))
+    assert "left side reached, of the other: 25% in closing the eyes gently." in told
+    assert words.HEALTHY_DIFFERENCE not in told
+
+
 def test_an_index_near_the_next_grade_is_told(record):
     session = summary(record(right=8.0, left=4.0))
     for index, border in ((46.25, ''), (48.0, ', near the border to mild')):
