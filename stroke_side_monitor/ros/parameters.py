@@ -109,7 +109,20 @@ def current(node: Node) -> dict[str, Value]:
 
 def refusals(values: Mapping[str, Value]) -> tuple[str, ...]:
     """One line for each of these values (all parameters, right types) that cannot be used."""
-    return pipeline_parameters.refusals(values, BY_NAME)
+    return tuple(line for line in (
+        *pipeline_parameters.refusals(values, BY_NAME), _impatient(values)) if line)
+
+
+def _impatient(values: Mapping[str, Value]) -> str:
+    """Why UNKNOWN would come between any two answers, '' when it would not."""
+    stale_s = float(values['stale_timeout_s'])
+    names = ('assess_rate_hz', 'search_rate_hz')
+    slowest = min(names, key=lambda name: float(values[name]))
+    # A rate read as text is rounded.
+    if not stale_s * float(values[slowest]) < 1.0 - 1e-3:
+        return ''
+    return (f'stale_timeout_s: {stale_s} is shorter than the time between two frames of '
+            f'{slowest}, which is {values[slowest]}')
 
 
 def refusal_of_change(node: Node, changes: Iterable[RosParameter]) -> str:

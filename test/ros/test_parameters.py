@@ -50,6 +50,8 @@ def test_the_defaults_are_within_their_own_limits():
     ('supported_on', 2.5, 'supported_on: 2.5 is above mouth_on'),
     ('max_luminance', 30.0, 'min_luminance: 40.0 is above max_luminance, which is 30.0'),
     ('assess_rate_hz', 3.9, 'assess_rate_hz: 3.9 gives fewer than 4 frames in window_s, which is'),
+    ('stale_timeout_s', 0.1, 'stale_timeout_s: 0.1 is shorter than the time between two frames of '
+                             'search_rate_hz, which is 5.0'),
     ('window_s', 0.1, 'assess_rate_hz: 15.0 gives fewer than 4 frames in window_s, which is 0.1'),
 ])
 def test_what_cannot_be_used_is_refused_in_one_clear_line(name, value, said):
