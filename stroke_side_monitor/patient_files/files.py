@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stroke_side_monitor.assessment.baseline import BaselineError, PersonalBaseline
+from stroke_side_monitor.assessment.baseline import (
+    REST_NEEDED_S,
+    BaselineError,
+    EnrolmentProgress,
+    PersonalBaseline,
+)
 from stroke_side_monitor.patient_files.baseline_store import BaselineStore, check_key
 from stroke_side_monitor.patient_files.session_record import SessionRecorder
 from stroke_side_monitor.pipeline import Assessment
@@ -19,6 +24,7 @@ class PatientFiles:
     """One patient's baseline and the record of one session. Use it from one thread.
 
     problem: the last file that could not be written, in one line; '' when all were.
+    enrolment: how far a baseline has come, in words; '' while none is enrolled.
     """
 
     def __init__(self, *, patient_key: str, baseline_directory: str, record_session: str,
@@ -38,7 +44,7 @@ class PatientFiles:
         if patient_key:
             check_key(patient_key)
         self._key, self._tell = patient_key, tell
-        self.problem = ''
+        self.problem = self.enrolment = ''
         self._store = BaselineStore(Path(baseline_directory).expanduser()) \
             if baseline_directory else None
         self.baseline: PersonalBaseline | None = None
@@ -58,8 +64,7 @@ class PatientFiles:
     def add(self, assessment: Assessment) -> None:
         """Take one assessment: record it, and store a baseline that it completes."""
         found = assessment.personal
-        if found.enrolment is not None and found.enrolment.baseline is not None:
-            self._save(assessment.stamp_s, found.enrolment.baseline)
+        self._follow_enrolment(assessment.stamp_s, found.enrolment)
         if self._recorder is None:
             return
         self._recorder.assessment(assessment)
@@ -87,6 +92,19 @@ class PatientFiles:
         """Close the session's record. May be called twice."""
         if self._recorder is not None:
             self._recorder.close()
+
+    def _follow_enrolment(self, stamp_s: float, progress: EnrolmentProgress | None) -> None:
+        if progress is None:
+            if self.enrolment:
+                self._tell(f'baseline: given up at {self.enrolment}, as the patient was forgotten; '
+                           'ask for it again')
+            self.enrolment = ''
+        elif progress.baseline is not None:
+            self.enrolment = ''
+            self._save(stamp_s, progress.baseline)
+        else:
+            waits_for = f' ({", ".join(progress.reasons)})' if progress.reasons else ''
+            self.enrolment = f'{progress.rest_s:.0f} of {REST_NEEDED_S:.0f} s of rest{waits_for}'
 
     def _save(self, stamp_s: float, baseline: PersonalBaseline) -> None:
         if self._store is None:

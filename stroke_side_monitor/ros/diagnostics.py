@@ -204,6 +204,7 @@ class Condition:
     busy_s: how long the worker has been at one frame.
     model: name, sha256 and runtime by key; empty before configure.
     cue: the last exercise cue and what was wrong with it.
+    enrolment: how far the enrolment of a baseline has come.
     not_written: the last file of the patient's that could not be written, and why.
     stale_timeout_s: the parameter.
     """
@@ -218,6 +219,7 @@ class Condition:
     busy_s: float
     model: Mapping[str, str] = field(default_factory=dict)
     cue: str = ''
+    enrolment: str = ''
     not_written: str = ''
     stale_timeout_s: float = 1.0
 
@@ -300,7 +302,8 @@ def _text(value: object) -> str:
 def _node(condition: Condition, snapshot: Snapshot) -> _Judged:
     values: dict[str, object] = {
         'lifecycle_state': condition.lifecycle, 'enabled': condition.enabled, **condition.model,
-        'exercise_cue': condition.cue, 'not_written': condition.not_written,
+        'exercise_cue': condition.cue, 'enrolment': condition.enrolment,
+        'not_written': condition.not_written,
         'frames_failed': snapshot.failed,
         'last_failure': snapshot.last_failure,
         'callbacks_failed': snapshot.callbacks_failed,

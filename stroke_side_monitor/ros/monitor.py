@@ -313,7 +313,7 @@ class Monitor(Guarded, LifecycleNode):
             self._worker.ask(lambda pipeline: pipeline.enrol_baseline())
             response.success = True
             response.message = (f'gathering {REST_NEEDED_S:.0f} s of rest; the log tells when the '
-                                'baseline is stored')
+                                'baseline is stored, /diagnostics how far it has come')
         return response
 
     @property
@@ -365,6 +365,7 @@ class Monitor(Guarded, LifecycleNode):
             publishers=self.count_publishers(self._topic),
             busy_s=0.0 if self._worker is None else self._worker.busy_s, model=self._model,
             cue='' if self._assessor is None else self._assessor.cue,
+            enrolment='' if self._files is None else self._files.enrolment,
             not_written='' if self._files is None else self._files.problem,
             stale_timeout_s=float(self._value('stale_timeout_s')))
 

@@ -105,6 +105,24 @@ def test_what_was_under_way_stands_in_the_record_before_who_came_after(tmp_path,
     assert changed['stamp_s'] > 1000.0
 
 
+def test_how_far_an_enrolment_has_come_is_told_and_where_it_is_given_up(tmp_path, right_weak):
+    with MonitorProcess(tmp_path / 'log', namespace='told', patient_key='p-7',
+                        baseline_directory=tmp_path) as monitor, Robot('told') as robot:
+        robot.until_connected()
+        robot.watch(right_weak)
+        assert enrol(robot).success
+        for _ in range(60):
+            robot.show(right_weak, robot.now_s + 0.25)
+        _, _, node = robot.status('node', lambda _, __, values: values['enrolment'])
+        assert node['enrolment'].startswith('15 of 60 s of rest'), node
+        assert 'given up' not in monitor.log
+        robot.reset()
+        robot.watch(right_weak)
+        robot.status('node', lambda _, __, values: not values['enrolment'])
+        robot.until(lambda: 'baseline: given up at 15 of 60 s' in monitor.log, 'the log')
+        assert monitor.stop() == 0, monitor.log
+
+
 def test_without_a_folder_nothing_is_enrolled_or_written(robot, right_weak):
     robot.watch(right_weak, frames=3)
     refused = enrol(robot)
