@@ -114,3 +114,18 @@ def test_every_start_has_one_result_with_a_real_stamp(pipeline, sequence, origin
         assert math.isfinite(result.stamp_s)
         assert not result.valid, 'nobody was there to move'
     assert any('gave no result' in note for note in stream.notes()) is bool(results)
+
+
+@pytest.mark.parametrize(('away_s', 'told'), [(2.0, False), (8.0, True)])
+def test_another_face_is_told_of_a_recording(pipeline, astronaut, away_s, told):
+    pipeline.reset()
+    pipeline.settings = PipelineSettings(use_classifier=False)
+    nobody = np.full_like(astronaut, 90)
+    shown = [(second / 10, astronaut if not 1.0 < second / 10 < 1.0 + away_s else nobody)
+             for second in range(int(10 * (away_s + 2.0)))]
+    stream = Stream(pipeline)
+    frames = [Frame(at_s, at_s, rgb.copy) for at_s, rgb in shown]
+    sides = [step for step in stream.assessed(frames) if isinstance(step, Assessed)]
+    assert len({step.assessment.session for step in sides}) == 1 + told
+    notes = [note for note in stream.notes() if 'another person' in note]
+    assert bool(notes) is told

@@ -19,6 +19,7 @@ from stroke_side_monitor.assessment.severity import SeverityEstimate
 from stroke_side_monitor.offline.inputs import Cue, Frame, Note
 from stroke_side_monitor.perception.image import ImageDecodeError
 from stroke_side_monitor.pipeline import (
+    ANOTHER_FACE,
     CLOCK_WENT_BACK,
     NO_IMAGE,
     UNDECODABLE,
@@ -91,6 +92,10 @@ class Stream:
         if counts['went back']:
             notes.append(f'the frames\' clock went back {counts["went back"]} times: each time a '
                          'new session began')
+        if counts['another face']:
+            notes.append(f'another person may have come into view (moments: '
+                         f'{counts["another face"]}): what is told of the whole may be of several '
+                         'people')
         if counts['unstamped']:
             notes.append(f'{counts["unstamped"]} {of} carry no stamp')
         notes += [f'{count} cues for {exercise} were refused ({reason})'
@@ -129,7 +134,10 @@ class Stream:
             self._counts['went back'] += 1
             yield from self._end()
             self._pipeline.reset(CLOCK_WENT_BACK)
+        session = self._pipeline.session
         assessment = self._pipeline.assess(rgb, self._clock.seconds)
+        self._counts['another face'] += (
+            assessment.session != session and assessment.session_reason == ANOTHER_FACE)
         if assessment.parting:
             self._count(assessment.parting.exercise_results)
             yield Ended(assessment.parting.exercise_results, assessment.parting.severity)
