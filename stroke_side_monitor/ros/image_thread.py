@@ -37,7 +37,7 @@ class ImageThread:
             take: gets each message as it travelled, in this thread.
             failed: is told what `take` or the middleware raised, in this thread.
         """
-        self._node, self._take, self._failed = node, take, failed
+        self._node, self._failed = node, failed
         self._subscription = node.create_subscription(
             image_type, topic, take, image_qos, callback_group=_Apart(),
             raw=True,  # most frames are not assessed: only those that are get unpacked
@@ -64,6 +64,7 @@ class ImageThread:
 
     def _run(self) -> None:
         subscription, waker = self._subscription.handle, self._waker.handle
+        take: Any = self._subscription.callback  # the node may have put a guard round it
         with subscription, waker, self._context.handle:
             awaited = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, self._context.handle)
             while not self._closing and self._context.ok():
@@ -74,7 +75,7 @@ class ImageThread:
                     awaited.wait(-1)
                     taken = subscription.take_message(self._subscription.msg_type, True)
                     if taken is not None and not self._closing:
-                        self._take(taken[0])
+                        take(taken[0])
                 except Exception as error:  # noqa: BLE001 - told; the robot goes on
                     self._failed('images', error)
                     time.sleep(_REST_S)
