@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence
 
 from training.scans import writing
 from training.scans.phantom import draw_patient
-from training.scans.reading import MAX_SIDE, ScanError, read_files, through_window
+from training.scans.reading import MAX_SIDE, ScanError, natural, read_files, through_window
 
 
 @pytest.fixture(scope='module')
@@ -52,6 +52,11 @@ def test_slices_stand_from_feet_to_head_whatever_their_names(phantom):
     first, second, third = images(phantom)
     series, = read(third, first, second)
     assert [one.name for one in series.slices] == ['1.dcm', '2.dcm', '0.dcm']
+
+
+def test_names_are_ordered_as_people_count_whatever_digits_they_hold():
+    names = ['slice 10', 'slice 9', '①1', '٣', '1²', 'x½']
+    assert sorted(names, key=natural) == ['1²', '٣', 'slice 9', 'slice 10', 'x½', '①1']
 
 
 def test_rescale_slope_is_applied(phantom):

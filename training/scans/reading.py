@@ -137,7 +137,7 @@ def read_files(files: Mapping[str, bytes], *, windowed: bool = False) -> list[Se
 
 def natural(name: str) -> tuple[Any, ...]:
     """Sorting key: 'slice 9' before 'slice 10'."""
-    return tuple((0, int(part), '') if part.isdigit() else (1, 0, part.lower())
+    return tuple((0, int(part), '') if part.isdecimal() else (1, 0, part.lower())
                  for part in re.split(r'(\d{1,18})', name))
 
 
