@@ -111,4 +111,12 @@ def _landmarks(run: Run, dataset: Dataset, rows: Sequence[Row]) -> Answers:
     table, _ = dataset.metrics()
     values = np.stack([table[row['file']] for row in rows])
     # Every metric is exactly negated by mirroring the face (test/assessment).
-    return Answers(model.predict_proba(values), model.predict_proba(-values))
+    return Answers(_of_every_class(model, values, run.task),
+                   _of_every_class(model, -values, run.task))
+
+
+def _of_every_class(model: Any, values: NDArray[np.float64], task: Task) -> Probabilities:
+    """float64 (n, classes of the task); 0 for those that the training pictures did not hold."""
+    spread = np.zeros((len(values), len(task.classes)))
+    spread[:, model.classes_] = model.predict_proba(values)
+    return spread

@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+from stroke_side_monitor.perception import crop as cropping
 from stroke_side_monitor.perception.side_classifier import SideClassifier
 from stroke_side_monitor.perception.tflite import ModelError
-from training import antisymmetric, config, evaluate, export, models, predictors
+from training import antisymmetric, common, config, evaluate, export, models, predictors
 from training import dataset as datasets
 from training.common import TrainingError
 from training.intervals import with_interval
@@ -294,3 +295,26 @@ def test_reference_models_train_and_are_evaluated(dataset, weights, tmp_path, na
         assert (tmp_path / name / 'shap.png').stat().st_size > 5000
         with pytest.raises(TrainingError, match='nothing to export'):
             export.export(tmp_path / name, dataset, tmp_path / 'models', None)
+
+
+def test_a_class_that_nobody_showed_the_model_is_never_its_answer(tmp_path):
+    """Metrics drawn by hand: training pictures of left and right, test pictures of all three."""
+    rng = np.random.default_rng(4)
+    rows = [{'file': f'{split}{number}.png', 'split': split, 'label': label, 'group': f'{number}',
+             'source': 'drawn'}
+            for split, labels in (('train', ('left', 'right')), ('test', TASKS['side3'].classes))
+            for number, label in enumerate(labels * 20)]
+    lean = {'left': 1.0, 'none': 0.0, 'right': -1.0}
+    common.write_table(tmp_path / 'dataset.csv', (*rows[0], 'severity', 'age', 'gender',
+                                                  'ethnicity'), rows)
+    common.write_table(tmp_path / 'metrics.csv', ('file', 'a', 'b'), [
+        {'file': row['file'], 'a': lean[row['label']] + 0.3 * rng.normal(), 'b': rng.normal()}
+        for row in rows])
+    common.write_json(tmp_path / 'manifest.json', {
+        'format': 'stroke-side-dataset-1', 'crop_version': cropping.VERSION, 'rejected': {},
+        'pictures': {}, 'people': {}, 'sources': {}, 'near_duplicate_pairs': 0})
+    train(config.read_config(CONFIGS / 'landmarks_logistic.yaml'), tmp_path, tmp_path / 'run')
+    figures = evaluate.evaluate([tmp_path / 'run'], tmp_path, tmp_path / 'report')[
+        'landmarks_logistic']
+    assert [sum(said) for said in zip(*figures['confusion'], strict=True)][1] == 0
+    assert figures['confusion'][0][0] + figures['confusion'][2][2] > 35
