@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
@@ -123,6 +124,21 @@ def test_without_consent_to_keeping_no_picture_reaches_the_disk(browse, left_wea
     assert 'data:image/jpeg;base64,' in text(answer)
     assert not Case.objects.get().kept
     assert stored() == []
+
+
+@pytest.mark.parametrize('consent', [{}, {'consent': ''}])
+def test_the_largest_picture_is_no_file_while_it_is_checked_either(
+        browse, left_weak, monkeypatch, settings, consent):
+    files = []
+    begin = TemporaryFileUploadHandler.new_file
+    monkeypatch.setattr(TemporaryFileUploadHandler, 'new_file', lambda handler, *given, **more: (
+        files.append(given), begin(handler, *given, **more))[1])
+    data = png(left_weak)
+    data += bytes(settings.UPLOAD_LIMITS['face'] - len(data) - 1000)
+    answer = send(browse('clinician'), data, **consent)
+    assert (answer.status_code, 'LEFT side looks weaker' in text(answer)) == (
+        (400, False) if consent else (200, True))
+    assert files == []
 
 
 def test_figures_nobody_agreed_to_keep_go_within_the_hour(browse, left_weak, settings):
