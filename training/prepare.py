@@ -75,18 +75,20 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     items, rejected = _read_all(folders, label_frame)
     work = out.with_name(f'.{out.name}.work')
     claim(work, MADE_BY)
-    prepared = list(_look_at_all(items, work, rejected, fps))
-    prepared = _without_duplicates(prepared, rejected)
-    if not prepared:
+    seen = list(_look_at_all(items, work, rejected, fps))
+    kept = _without_duplicates(seen, rejected)
+    if not kept:
         if not rejected:
             raise TrainingError(f'{", ".join(map(str, folders))}: no picture below the class '
                                 'folders; name the folder above left/, none/ and right/')
         raise TrainingError(f'no usable picture among {len(rejected)}: {_reasons(rejected)}; '
                             f'the first is {rejected[0].file}')
-    pairs = splits.near_pairs([face.print_ for face in prepared])
-    names = splits.groups([face.item.subject for face in prepared],
-                          [face.item.origin for face in prepared],
-                          [(i, j) for i, j, _ in pairs])
+    # Also a copy that is left out says that two people are one.
+    pairs, twins = _alike(seen)
+    groups = splits.groups([face.item.subject for face in seen],
+                           [face.item.origin for face in seen],
+                           [(i, j) for i, j, _ in pairs] + twins)
+    prepared, names = [seen[i] for i in kept], [groups[i] for i in kept]
     sides = splits.assign(names, [face.item.split for face in prepared], salt)
     splits.check_disjoint(names, [face.print_.exact for face in prepared], sides)
     check_meaningful([face.item.label for face in prepared], sides)
@@ -98,7 +100,7 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
                      for row, face in zip(rows, prepared, strict=True)])
         write_table(folder / 'rejected.csv', ('file', 'reason'), [asdict(r) for r in rejected])
         write_table(folder / 'near_duplicates.csv', ('first', 'second', 'correlation'),
-                    [{'first': prepared[i].original, 'second': prepared[j].original,
+                    [{'first': seen[i].original, 'second': seen[j].original,
                       'correlation': f'{c:.4f}'} for i, j, c in pairs])
         write_json(folder / 'manifest.json', _manifest(rows, rejected, len(pairs)))
     _clear(work)
@@ -217,11 +219,12 @@ def _measure(rgb: NDArray[np.uint8], face: FaceLandmarks, mesh: FaceMesh) -> dic
     return {name: float(np.mean([one[name] for one in measured])) for name in metrics.UNITS}
 
 
-def _without_duplicates(prepared: list[Prepared], rejected: list[Rejection]) -> list[Prepared]:
-    kept: dict[str, Prepared] = {}
+def _without_duplicates(seen: list[Prepared], rejected: list[Rejection]) -> list[int]:
+    """The faces to be trained on or tested with, by number."""
+    kept: dict[str, int] = {}
     contradicting: set[str] = set()
-    for face in prepared:
-        first = kept.setdefault(face.print_.exact, face)
+    for number, face in enumerate(seen):
+        first = seen[kept.setdefault(face.print_.exact, number)]
         if first is face:
             continue
         if first.item.label == face.item.label:
@@ -230,9 +233,20 @@ def _without_duplicates(prepared: list[Prepared], rejected: list[Rejection]) -> 
             contradicting.add(face.print_.exact)
             rejected.append(Rejection(face.original, f'same picture as {first.original}, which is '
                                       f'labelled {first.item.label}; both left out'))
-    rejected += [Rejection(kept[key].original, 'same picture under another label; both left out')
-                 for key in sorted(contradicting)]
-    return [face for key, face in kept.items() if key not in contradicting]
+    rejected += [Rejection(seen[kept[key]].original, 'same picture under another label; both left '
+                           'out') for key in sorted(contradicting)]
+    return [number for key, number in kept.items() if key not in contradicting]
+
+
+def _alike(seen: list[Prepared]) -> tuple[list[tuple[int, int, float]], list[tuple[int, int]]]:
+    """Numbers of near duplicates with their correlation, and of exact ones."""
+    first: dict[str, int] = {}
+    twins = [(first.setdefault(face.print_.exact, number), number)
+             for number, face in enumerate(seen)]
+    single = list(first.values())
+    return ([(single[i], single[j], correlation) for i, j, correlation in
+             splits.near_pairs([seen[number].print_ for number in single])],
+            [(i, j) for i, j in twins if i != j])
 
 
 def _write_crops(folder: Path, prepared: list[Prepared], names: list[str], sides: list[str]

@@ -100,6 +100,31 @@ def test_one_picture_under_two_labels_is_left_out_twice(labelled, tmp_path):
     assert 'both left out' in rejected[extra['filename']]
 
 
+@pytest.mark.parametrize('again', ['left', 'right'])
+def test_one_picture_under_two_subjects_ties_them_together_though_it_is_left_out(
+        labelled, shared, tmp_path, again):
+    folder, rows = labelled
+    ann, bo, carl = (next(name for name in map(f'{word}{{}}'.format, range(99))
+                          if split_of(name) == side)
+                     for word, side in (('ann', 'train'), ('bo', 'test'), ('carl', 'test')))
+    spare = sorted((shared / 'data/london_faces/neutral').glob('*.jpg'))[::-1]
+    spare = [file for file in spare if not (folder / file.name).exists()][:3]
+    for name, file in zip(('one', 'ann', 'bo'), spare, strict=True):
+        shutil.copy(file, folder / f'{name}.jpg')
+    shutil.copy(folder / 'one.jpg', folder / 'again.jpg')
+    small = cv2.resize(cv2.imread(str(folder / 'one.jpg')), None, fx=0.5, fy=0.5)
+    cv2.imwrite(str(folder / 'carl.png'), small)
+    write(folder, [*rows, *({'filename': name, 'label': label, 'subject': who} for
+                            name, label, who in (
+        ('one.jpg', 'left', ann), ('again.jpg', again, bo), ('ann.jpg', 'left', ann),
+        ('bo.jpg', 'left', bo), ('carl.png', 'left', carl)))])
+    table, rejected = run(folder, tmp_path / 'out')
+    assert 'again.jpg' in rejected
+    assert ('one.jpg' in rejected) == (again == 'right')
+    found = {r['subject']: (r['group'], r['split']) for r in table}
+    assert found[ann] == found[bo] == found[carl] == (ann, 'train')
+
+
 def test_a_mirrored_sibling_without_a_subject_joins_its_picture(labelled, tmp_path):
     folder, rows = labelled
     weak = next(r for r in rows if r['label'] == 'left')
