@@ -136,6 +136,25 @@ def test_a_picture_under_both_labels_goes_and_a_patient_of_both_is_a_stroke(
     assert {one.name: one.stroke for one in load(tmp_path / 'out').patients}['p06']
 
 
+def test_a_picture_under_two_labels_ties_its_patients_also_through_one_of_whom_nothing_is_left(
+        tmp_path, monkeypatch, drawn):
+    source = phantoms(tmp_path / 'in', drawn, 'png', split=False)
+    shutil.rmtree(source / 'p05')
+    (source / 'p05').mkdir()  # p05, "normal", is who p04 is, a stroke, and p02 too
+    for name in ('p02', 'p04'):
+        shutil.copy(source / name / '012.png', source / f'p05/{name}.png')
+    shutil.copy(source / 'p04/013.png', source / 'p07/020.png')  # and p07 is, "normal"
+    salt = salt_for(['p02' if i == 4 else 'p01' if i in (5, 7) else f'p{i:02d}'
+                     for i in range(12)])
+    assert run(monkeypatch, source, '--out', tmp_path / 'out', '--salt', salt) == 0
+    with (tmp_path / 'out/dataset.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    found = {row['patient']: (row['group'], row['label']) for row in rows}
+    assert found['p02'] == found['p04'] == found['p07'] == ('p02', 'stroke')
+    manifest = json.loads((tmp_path / 'out/manifest.json').read_text())
+    assert sum(one['stroke'] for one in manifest['patients'].values() if one) == 5
+
+
 @pytest.mark.parametrize(('spoil', 'words'), [
     (lambda folder: (folder / 'p03/010.png').write_bytes(b'no picture'), 'neither DICOM'),
     (lambda folder: (folder / 'p03/010.png').write_bytes(

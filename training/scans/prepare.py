@@ -93,12 +93,13 @@ def _write(folder: Path, scans: Sequence[Scan], refused: list[Refusal], salt: st
                      'original': one.original, 'exact': one.exact,
                      # prepared (x, y) → the original's pixels, row by row
                      'to_original': ' '.join(f'{v:.6g}' for v in one.seen.to_original.ravel())})
-    rows = _without_twins(rows, refused)
+    rows, ties = _without_twins(rows, refused)
     if not rows:
         raise TrainingError('no slice that shows a brain is left: '
                             f'{_reasons(refused) or "the folders hold no scan"}')
+    _split(rows, ties, salt)
     _one_label_each(rows)
-    _split(rows, salt)
+    _check_meaningful(rows)
     return rows
 
 
@@ -177,47 +178,49 @@ def _exact(one: Slice) -> str:
     return hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()
 
 
-def _without_twins(rows: list[dict[str, Any]], refused: list[Refusal]) -> list[dict[str, Any]]:
-    """One row per picture; a picture under both labels goes altogether."""
+def _without_twins(rows: list[dict[str, Any]], refused: list[Refusal]
+                   ) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    """One row per picture, and who shares one with whom; one under both labels goes altogether."""
     alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         alike[row['exact']].append(row)
-    kept = []
+    kept, ties = [], []
     for same in alike.values():
+        ties += [(same[0]['patient'], row['patient']) for row in same[1:]]
         if len({row['label'] for row in same}) > 1:
             refused += [Refusal(row['original'], 'same picture under both labels') for row in same]
             continue
         kept.append(same[0])
-        for row in same[1:]:
-            refused.append(Refusal(row['original'], f'exact duplicate of {same[0]["original"]}'))
-            kept[-1].setdefault('also', []).append(row['patient'])
-    return kept
+        refused += [Refusal(row['original'], f'exact duplicate of {same[0]["original"]}')
+                    for row in same[1:]]
+    return kept, ties
 
 
 def _one_label_each(rows: list[dict[str, Any]]) -> None:
     """A label is the patient's: with any slice labelled stroke the patient had one."""
     labels: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        labels[row['patient']].add(row['label'])
+        labels[row['group']].add(row['label'])
     both = [patient for patient, found in labels.items() if len(found) > 1]
     if both:
         log.warning('%d patients have slices of both labels; a patient is judged, so they count '
                     'as stroke: %s', len(both), ', '.join(both[:5]))
     for row in rows:
-        row['label'] = 'stroke' if 'stroke' in labels[row['patient']] else row['label']
+        row['label'] = 'stroke' if 'stroke' in labels[row['group']] else row['label']
 
 
-def _split(rows: list[dict[str, Any]], salt: str) -> None:
-    twins = [(name, row['patient']) for row in rows for name in row.pop('also', ())]
-    first: dict[str, int] = {}
-    for index, row in enumerate(rows):
-        first.setdefault(row['patient'], index)
-    same = [(first[a], first[b]) for a, b in twins if a in first and b in first]
-    names = splits.groups([row['patient'] for row in rows], [''] * len(rows), same)
+def _split(rows: list[dict[str, Any]], ties: Sequence[tuple[str, str]], salt: str) -> None:
+    # Those who are tied may have no row of their own.
+    patients = [row['patient'] for row in rows] + [name for tie in ties for name in tie]
+    same = [(i, i + 1) for i in range(len(rows), len(patients), 2)]
+    names = splits.groups(patients, [''] * len(patients), same)[:len(rows)]
     sides = splits.assign(names, [row['split'] for row in rows], salt)
     splits.check_disjoint(names, [row['exact'] for row in rows], sides)
     for row, name, side in zip(rows, names, sides, strict=True):
         row.update(group=name, split=side)
+
+
+def _check_meaningful(rows: Sequence[dict[str, Any]]) -> None:
     for split in ('train', 'test'):
         there = {row['label'] for row in rows if row['split'] == split}
         missing = [label for label in LABELS if label not in there]
