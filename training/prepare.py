@@ -48,6 +48,7 @@ SMALLEST_EYE_DISTANCE_PX = 30.0
 # A second face of at least this share of the largest one's area makes the label ambiguous.
 SECOND_FACE_SHARE = 0.25
 MADE_BY = 'training.prepare'
+FORMAT = 'stroke-side-dataset-1'
 COLUMNS = ('file', 'split', 'label', 'group', 'subject', 'severity', 'region', 'source', 'age',
            'gender', 'ethnicity', 'original', 'exact')
 
@@ -64,14 +65,18 @@ class Prepared:
 
 
 def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: float,
-            salt: str = '') -> None:
+            salt: str = '', earlier: Path | None = None) -> None:
     """Read all sources and write the dataset folder `out`, replacing an older one.
+
+    Args:
+        earlier: an older dataset folder, whose people stay on their sides.
 
     Raises:
         TrainingError: training on what is left would be meaningless; `out` is untouched.
     """
     out = out.resolve()  # "." has no name to put another beside
     check_replaceable(out, MADE_BY, folders)
+    before = splits.earlier_sides(earlier, FORMAT, _person) if earlier else {}
     items, rejected = _read_all(folders, label_frame)
     work = out.with_name(f'.{out.name}.work')
     claim(work, MADE_BY)
@@ -88,8 +93,13 @@ def prepare(folders: list[Path], out: Path, *, label_frame: str | None, fps: flo
     groups = splits.groups([face.item.subject for face in seen],
                            [face.item.origin for face in seen],
                            [(i, j) for i, j, _ in pairs] + twins)
-    prepared, names = [seen[i] for i in kept], [groups[i] for i in kept]
-    sides = splits.assign(names, [face.item.split for face in prepared], salt)
+    chosen = set(kept)
+    drawn = splits.assign(
+        groups, [face.item.split if i in chosen else '' for i, face in enumerate(seen)], salt,
+        [{before[key] for key in (face.print_.exact, face.item.person) if key in before}
+         for face in seen])
+    prepared = [seen[i] for i in kept]
+    names, sides = [groups[i] for i in kept], [drawn[i] for i in kept]
     splits.check_disjoint(names, [face.print_.exact for face in prepared], sides)
     check_meaningful([face.item.label for face in prepared], sides)
     with appearing_folder(out, MADE_BY) as folder:
@@ -261,10 +271,15 @@ def _write_crops(folder: Path, prepared: list[Prepared], names: list[str], sides
     return rows
 
 
+def _person(row: Mapping[str, str]) -> str:
+    """Whose picture a row of dataset.csv is; a video's frame is called after its file."""
+    return Item(Path(re.sub(r'#\d+$', '', row['original'])), '', row['subject']).person
+
+
 def _manifest(rows: list[dict[str, Any]], rejected: list[Rejection], pairs: int
               ) -> dict[str, Any]:
     return {
-        'format': 'stroke-side-dataset-1', 'label_frame': 'patient', 'labels': list(LABELS),
+        'format': FORMAT, 'label_frame': 'patient', 'labels': list(LABELS),
         'crop_version': crop.VERSION, 'crop_size': crop.SIZE,
         'pictures': {split: dict(Counter(r['label'] for r in rows if r['split'] == split))
                      for split in splits.SPLITS},
@@ -312,6 +327,9 @@ def main() -> int:
                         help="whose left the labels mean: the patient's or the picture's")
     parser.add_argument('--fps', type=float, default=3.0, help='frames taken per second of video')
     parser.add_argument('--salt', default='', help='another word draws another split')
+    parser.add_argument('--earlier', type=Path, metavar='PREPARED',
+                        help='an older dataset folder: its people stay on their sides, also where '
+                        'a new copy ties them to others')
     parser.add_argument('--one-picture-per-patient', action='store_true',
                         help='scans: every file without a patient is a patient of its own')
     parser.add_argument('--patient-pattern', default='', metavar='REGEX',
@@ -323,13 +341,14 @@ def _prepare_what_it_is(given: argparse.Namespace) -> None:
     scans = [holds_scans(folder) for folder in given.sources]
     if not any(scans):
         prepare(given.sources, given.out, label_frame=given.label_frame, fps=given.fps,
-                salt=given.salt)
+                salt=given.salt, earlier=given.earlier)
     elif all(scans):
         try:
             re.compile(given.patient_pattern)
         except re.error as error:
             raise TrainingError(f'--patient-pattern is no regular expression: {error}') from error
         prepare_scans(given.sources, given.out.resolve(), made_by=MADE_BY, salt=given.salt,
+                      earlier=given.earlier,
                       patients=Patients(given.one_picture_per_patient, given.patient_pattern))
     else:
         raise TrainingError('some folders hold faces, some head scans: prepare them one by one')

@@ -53,6 +53,11 @@ class Item:
             stem = bare
         return stem
 
+    @property
+    def person(self) -> str:
+        """Who it is, or else the picture it was made from."""
+        return self.subject or self.origin
+
 
 @dataclass(frozen=True)
 class Rejection:

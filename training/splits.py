@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.common import TrainingError
+from training.common import TrainingError, log, read_json, read_table
 
 SPLITS = ('train', 'validation', 'test')
 _THUMB = 24
@@ -84,14 +85,36 @@ def groups(subjects: Sequence[str], origins: Sequence[str],
 def split_of(group: str, salt: str = '') -> str:
     """2 of 10 groups for test, 1 for validation, decided by the group's name alone.
 
-    So nobody changes sides when pictures are added.
+    So nobody changes sides when pictures are added, as long as none of them ties two groups: that
+    is what `assign` asks an earlier dataset for.
     """
     tenth = int(hashlib.sha256((salt + group).encode()).hexdigest()[:8], 16) % 10
     return 'test' if tenth < 2 else 'validation' if tenth == 2 else 'train'
 
 
-def assign(names: Sequence[str], demanded: Sequence[str], salt: str = '') -> list[str]:
+def earlier_sides(folder: Path, made: str, person: Callable[[Mapping[str, str]], str]
+                  ) -> dict[str, str]:
+    """Split by picture (`exact`) and by person of a folder that prepare wrote.
+
+    Args:
+        made: its manifest's format. person: of a row of its dataset.csv.
+
+    Raises:
+        TrainingError: it is no such folder.
+    """
+    if read_json(folder / 'manifest.json', 'prepare').get('format') != made:
+        raise TrainingError(f'--earlier {folder} holds no prepared pictures of this kind')
+    return {key: row['split'] for row in read_table(folder / 'dataset.csv')
+            for key in (row['exact'], person(row))}
+
+
+def assign(names: Sequence[str], demanded: Sequence[str], salt: str = '',
+           earlier: Sequence[Collection[str]] = ()) -> list[str]:
     """Split of every picture; what the input demands ('' = nothing) wins.
+
+    Args:
+        earlier: where each picture and its person stood before; nobody leaves test for another
+            side, nor validation for training, whoever his group has come to hold.
 
     Raises:
         TrainingError: the demanded splits put one group on two sides, or are unknown words.
@@ -109,7 +132,17 @@ def assign(names: Sequence[str], demanded: Sequence[str], salt: str = '') -> lis
         raise TrainingError(
             f'{len(torn)} group(s) on two sides of the split, first "{name}" in '
             f'{" and ".join(sorted(found))}; correct or drop the column split')
-    return [next(iter(sides[name])) if sides[name] else split_of(name, salt) for name in names]
+    before: dict[str, set[str]] = defaultdict(set)
+    for name, stood in zip(names, earlier or [()] * len(names), strict=True):
+        before[name].update(stood)
+    met = [name for name, found in before.items() if len(found) > 1 and not sides[name]]
+    if met:
+        log.warning('%d stood on two sides and turn out to be one; they are tested, or else '
+                    'validated, and no longer trained on: %s', len(met), ', '.join(met[:5]))
+    kept = {name: split for split in ('train', 'validation', 'test')  # the last one wins
+            for name, found in before.items() if split in found}
+    return [next(iter(sides[name]), '') or kept.get(name) or split_of(name, salt)
+            for name in names]
 
 
 def check_disjoint(names: Sequence[str], exact: Sequence[str], splits: Sequence[str]) -> None:

@@ -125,6 +125,29 @@ def test_one_picture_under_two_subjects_ties_them_together_though_it_is_left_out
     assert found[ann] == found[bo] == found[carl] == (ann, 'train')
 
 
+@pytest.mark.parametrize('given_again', [True, False])
+def test_who_was_tested_stays_so_when_a_copy_ties_him_to_others(labelled, tmp_path, given_again):
+    folder, rows = labelled
+    write(folder, rows)
+    table, _ = run(folder, tmp_path / 'old')
+    old = next(r for r in table if r['split'] == 'test')
+    name = next(name for name in map('-{}'.format, range(99)) if split_of(name) == 'train')
+    assert name < old['group']
+    shutil.copy(old['original'], folder / 'copy.jpg')
+    if not given_again:  # only his name is left, under another picture
+        picture = cv2.imread(old['original'])
+        cv2.imwrite(old['original'], picture[8:-8, 8:-8])
+        cv2.imwrite(str(folder / 'copy.jpg'), picture[8:-8, 8:-8])
+    write(folder, [*rows, {'filename': 'copy.jpg', 'label': old['label'], 'subject': name}])
+    table, _ = run(folder, tmp_path / 'new')
+    assert {r['split'] for r in table if r['group'] == name} == {'train'}
+    table, _ = run(folder, tmp_path / 'new', earlier=tmp_path / 'old')
+    assert {r['split'] for r in table if r['group'] == name} == {'test'}
+    (tmp_path / 'old/manifest.json').write_text('{"format": "stroke-scan-dataset-1"}')
+    with pytest.raises(TrainingError, match='holds no prepared pictures of this kind'):
+        run(folder, tmp_path / 'new', earlier=tmp_path / 'old')
+
+
 def test_a_mirrored_sibling_without_a_subject_joins_its_picture(labelled, tmp_path):
     folder, rows = labelled
     weak = next(r for r in rows if r['label'] == 'left')

@@ -155,6 +155,25 @@ def test_a_picture_under_two_labels_ties_its_patients_also_through_one_of_whom_n
     assert sum(one['stroke'] for one in manifest['patients'].values() if one) == 5
 
 
+def test_who_was_tested_stays_so_when_a_confirmed_case_ties_him_to_others(
+        tmp_path, monkeypatch, drawn):
+    old, new = phantoms(tmp_path / 'in', drawn[:8], 'png', split=False), tmp_path / 'confirmed'
+    assert run(monkeypatch, old, '--out', tmp_path / 'old', '--salt',
+               salt_for([f'p{i:02d}' for i in range(8)])) == 0
+    tested = load(tmp_path / 'old').of('test')[0]
+    name = next(name for name in map('-{}'.format, range(99)) if splits.split_of(name) == 'train')
+    shutil.copytree(old / tested.name, new / name)
+    rewrite(new, [{'filename': name, 'label': 'stroke' if tested.stroke else 'normal',
+                   'patient': name}])
+    assert run(monkeypatch, old, new, '--out', tmp_path / 'new',
+               '--earlier', tmp_path / 'old') == 0
+    again = load(tmp_path / 'new')
+    assert {one.name: one.split for one in again.patients} == {
+        **{one.name: one.split for one in load(tmp_path / 'old').patients
+           if one.name != tested.name}, name: 'test'}
+    assert run(monkeypatch, old, '--out', tmp_path / 'new', '--earlier', new) == 2
+
+
 @pytest.mark.parametrize(('spoil', 'words'), [
     (lambda folder: (folder / 'p03/010.png').write_bytes(b'no picture'), 'neither DICOM'),
     (lambda folder: (folder / 'p03/010.png').write_bytes(

@@ -59,6 +59,17 @@ def test_a_demanded_split_wins_for_the_whole_group():
     assert splits.assign(['a', 'a'], ['test', '']) == ['test', 'test']
 
 
+def test_an_earlier_side_wins_over_the_draw_and_nobody_leaves_the_test():
+    train, validation, test = (next(name for name in map(str, range(99))
+                                    if splits.split_of(name) == side) for side in splits.SPLITS)
+    names, sides = [train, train, test, validation, test], [''] * 5
+    assert splits.assign(names, sides, '', [{'test'}, (), {'train'}, {'train', 'validation'}, ()]
+                         ) == ['test', 'test', 'train', 'validation', 'train']
+    assert splits.assign([train] * 3, [''] * 3, '', [{'train'}, {'test'}, {'validation'}]
+                         ) == ['test'] * 3
+    assert splits.assign([train], ['validation'], '', [{'test'}]) == ['validation']
+
+
 def test_a_subject_demanded_on_two_sides_stops():
     with pytest.raises(TrainingError, match=r'on two sides.*"a"'):
         splits.assign(['a', 'a', 'b'], ['train', 'test', ''])

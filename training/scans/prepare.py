@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,28 +57,32 @@ class _Prepared:
 
 
 def prepare_scans(folders: list[Path], out: Path, *, patients: Patients, made_by: str,
-                  salt: str = '') -> None:
+                  salt: str = '', earlier: Path | None = None) -> None:
     """Read all sources and write the dataset folder `out`, replacing an older one.
+
+    Args:
+        earlier: an older dataset folder, whose patients stay on their sides.
 
     Raises:
         TrainingError: training on what is left would be meaningless; `out` is untouched.
     """
     check_replaceable(out, made_by, folders)
+    before = splits.earlier_sides(earlier, FORMAT, lambda row: row['patient']) if earlier else {}
     scans, refused = [], []
     for folder in folders:
         found, unusable = read_source(folder, patients)
         scans += found
         refused += unusable
     with appearing_folder(out, made_by) as folder:
-        rows = _write(folder, scans, refused, salt)
+        rows = _write(folder, scans, refused, salt, before)
         write_table(folder / 'dataset.csv', COLUMNS, rows)
         write_table(folder / 'rejected.csv', ('file', 'reason'), [asdict(one) for one in refused])
         write_json(folder / 'manifest.json', _manifest(rows, refused))
     _report(out, rows, refused)
 
 
-def _write(folder: Path, scans: Sequence[Scan], refused: list[Refusal], salt: str
-           ) -> list[dict[str, Any]]:
+def _write(folder: Path, scans: Sequence[Scan], refused: list[Refusal], salt: str,
+           before: Mapping[str, str]) -> list[dict[str, Any]]:
     """Write the slices as they come (a thousand patients do not fit into memory), then sort out."""
     rows: list[dict[str, Any]] = []
     for number, one in enumerate(_all_slices(scans, refused)):
@@ -97,7 +101,7 @@ def _write(folder: Path, scans: Sequence[Scan], refused: list[Refusal], salt: st
     if not rows:
         raise TrainingError('no slice that shows a brain is left: '
                             f'{_reasons(refused) or "the folders hold no scan"}')
-    _split(rows, ties, salt)
+    _split(rows, ties, salt, before)
     _one_label_each(rows)
     _check_meaningful(rows)
     return rows
@@ -179,14 +183,14 @@ def _exact(one: Slice) -> str:
 
 
 def _without_twins(rows: list[dict[str, Any]], refused: list[Refusal]
-                   ) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
-    """One row per picture, and who shares one with whom; one under both labels goes altogether."""
+                   ) -> tuple[list[dict[str, Any]], list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """One row per picture, and each pair that shares one; one under both labels goes altogether."""
     alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         alike[row['exact']].append(row)
     kept, ties = [], []
     for same in alike.values():
-        ties += [(same[0]['patient'], row['patient']) for row in same[1:]]
+        ties += [(same[0], row) for row in same[1:]]
         if len({row['label'] for row in same}) > 1:
             refused += [Refusal(row['original'], 'same picture under both labels') for row in same]
             continue
@@ -209,12 +213,17 @@ def _one_label_each(rows: list[dict[str, Any]]) -> None:
         row['label'] = 'stroke' if 'stroke' in labels[row['group']] else row['label']
 
 
-def _split(rows: list[dict[str, Any]], ties: Sequence[tuple[str, str]], salt: str) -> None:
+def _split(rows: list[dict[str, Any]], ties: Sequence[tuple[dict[str, Any], dict[str, Any]]],
+           salt: str, before: Mapping[str, str]) -> None:
     # Those who are tied may have no row of their own.
-    patients = [row['patient'] for row in rows] + [name for tie in ties for name in tie]
-    same = [(i, i + 1) for i in range(len(rows), len(patients), 2)]
-    names = splits.groups(patients, [''] * len(patients), same)[:len(rows)]
-    sides = splits.assign(names, [row['split'] for row in rows], salt)
+    everybody = [*rows, *(row for tie in ties for row in tie)]
+    same = [(i, i + 1) for i in range(len(rows), len(everybody), 2)]
+    names = splits.groups([row['patient'] for row in everybody], [''] * len(everybody), same)
+    drawn = splits.assign(
+        names, [row['split'] if i < len(rows) else '' for i, row in enumerate(everybody)], salt,
+        [{before[key] for key in (row['exact'], row['patient']) if key in before}
+         for row in everybody])
+    names, sides = names[:len(rows)], drawn[:len(rows)]
     splits.check_disjoint(names, [row['exact'] for row in rows], sides)
     for row, name, side in zip(rows, names, sides, strict=True):
         row.update(group=name, split=side)
