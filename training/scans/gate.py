@@ -1,6 +1,7 @@
-"""`python -m training.scans.gate OLD NEW --data PREPARED`: may NEW take the place of OLD?
+"""`python -m training.scans.gate OLD NEW --data ... --new-data ...`: may NEW take the place of OLD?
 
-Both SAVED files judge the same test patients, those of the old training set, whom neither has seen.
+Both SAVED files judge the same test patients, those of the old training set, whom neither has seen:
+that the new one was trained on none of them is checked, by patient and by picture.
 Status 1, and one line why, where the new one loses more than is allowed. It installs nothing.
 """
 
@@ -8,38 +9,47 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from training.common import TrainingError, log, run_command
-from training.scans.dataset import ScanDataset, load
+from training.scans.dataset import Patient, ScanDataset, load
 from training.scans.figures import auc, patient_figures, text
-from training.scans.judge import Verdict, judge_patient, open_model_file
+from training.scans.judge import ScanModel, judge_patient, open_model_file
 
 
 class LostError(TrainingError):
     """The new model may not take the old one's place."""
 
 
-def gate(old: Path, new: Path, data: Path, most_lost: float) -> None:
+def gate(old: Path, new: Path, data: Path, new_data: Path, most_lost: float) -> None:
     """Compare two models on the test patients of `data`.
 
     Args:
+        data, new_data: what prepare made for the old model and for the new one.
         most_lost: points of accuracy, and hundredths of AUC, that may be lost.
 
     Raises:
-        TrainingError: a model or the data cannot be used; or more is lost than that.
+        TrainingError: a model or the data cannot be used, the new one knows a test patient, or more
+            is lost than that.
     """
-    dataset = load(data)
+    dataset, new_dataset = load(data), load(new_data)
+    models = [_trained_on(old, dataset), _trained_on(new, new_dataset)]
     patients = dataset.of('test')
     if not patients:
         raise TrainingError(f'{data} holds no test patient')
+    known = _known(patients, new_dataset)
+    if known:
+        raise LostError(f'{new} was trained on {len(known)} of the {len(patients)} old test '
+                        f'patients (the first is {known[0]}), so they cannot judge it; prepare its '
+                        f'scans with --earlier {data} and train it again')
     stroke = np.array([one.stroke for one in patients])
     names = [one.name for one in patients]
     figures = []
-    for path in (old, new):
-        said = np.array([one.probability for one in _verdicts(path, dataset)])
+    for path, model in zip((old, new), models, strict=True):
+        said = np.array([judge_patient(model, dataset, one).probability for one in patients])
         found = patient_figures(names, stroke, said)
         figures.append((100 * found['accuracy']['value'], 100 * auc(stroke, said)))
         log.info('%s: %s, %d test patients', path, text(found), len(patients))
@@ -50,9 +60,21 @@ def gate(old: Path, new: Path, data: Path, most_lost: float) -> None:
     log.info('%s may take the place of %s', new, old)
 
 
-def _verdicts(path: Path, dataset: ScanDataset) -> list[Verdict]:
+def _trained_on(path: Path, dataset: ScanDataset) -> ScanModel:
+    """The model, whose card names no other dataset."""
     model = open_model_file(path)
-    return [judge_patient(model, dataset, patient) for patient in dataset.of('test')]
+    stated = model.card.get('data')  # provenance may say it in words
+    if isinstance(stated, dict) and stated != dataset.manifest:
+        raise TrainingError(f'{path} was trained on another dataset than {dataset.folder}')
+    return model
+
+
+def _known(patients: Sequence[Patient], trained: ScanDataset) -> list[str]:
+    """Those who stand, by name or by a picture, among those that `trained` trains on."""
+    seen = {row[what] for one in trained.of('train', 'validation') for row in one.rows
+            for what in ('patient', 'exact')}
+    return [one.name for one in patients
+            if any(row['patient'] in seen or row['exact'] in seen for row in one.rows)]
 
 
 def main() -> int:
@@ -62,6 +84,8 @@ def main() -> int:
     parser.add_argument('new', type=Path, help='the one that may take its place')
     parser.add_argument('--data', type=Path, required=True,
                         help='prepared folder of the OLD training set')
+    parser.add_argument('--new-data', type=Path, required=True,
+                        help='prepared folder that the new one was trained on')
     parser.add_argument('--most-lost', type=float, default=2.0,
                         help='points of accuracy and of AUC that may be lost')
     given = parser.parse_args()
@@ -70,7 +94,7 @@ def main() -> int:
     def compare() -> None:
         nonlocal lost
         try:
-            gate(given.old, given.new, given.data, given.most_lost)
+            gate(given.old, given.new, given.data, given.new_data, given.most_lost)
         except LostError as error:
             lost = f'refused: {error}'
 

@@ -1,6 +1,7 @@
 """A scan model from phantoms to the exported file, and what it may not do. All are PHANTOMS."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.common import TrainingError
+from training.common import TrainingError, write_table
 from training.scans.augment import Changes, changed, draw_device
 from training.scans.config import ScanConfig, read_scan_config
 from training.scans.dataset import load
@@ -41,6 +42,7 @@ from training.scans.judge import (
 )
 from training.scans.network import _Whole
 from training.scans.train import calibrate, calibrated, train_scans
+from training.splits import split_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'training/configs'
@@ -211,7 +213,7 @@ def _interrupted(config, prepared, out):
 
 def test_a_model_that_loses_may_not_take_the_place_of_a_better_one(exported, prepared, tmp_path):
     good = exported / 'scan_model.tflite'
-    gate(good, good, prepared, 2.0)
+    gate(good, good, prepared, prepared, 2.0)
     card = json.loads(good.with_suffix('.json').read_text())
     bad = tmp_path / 'bad.tflite'
     bad.write_bytes(good.read_bytes())
@@ -219,10 +221,35 @@ def test_a_model_that_loses_may_not_take_the_place_of_a_better_one(exported, pre
     bad.with_suffix('.json').write_text(json.dumps(
         {**card, 'calibration': {'slope': -slope, 'offset': 0.0}}))
     with pytest.raises(LostError, match='points of accuracy on the old test patients'):
-        gate(good, bad, prepared, 2.0)
-    done = command('.venv-train', 'scans.gate', good, bad, '--data', prepared)
+        gate(good, bad, prepared, prepared, 2.0)
+    done = command('.venv-train', 'scans.gate', good, bad, '--data', prepared,
+                   '--new-data', prepared)
     assert done.returncode == 1
     assert 'keep' in done.stdout.splitlines()[-1]
+
+
+def test_a_model_is_not_judged_by_patients_whom_it_was_trained_on(exported, prepared, tmp_path):
+    """By a copy under another name, which ties a test patient to one who is trained on."""
+    good, phantoms = exported / 'scan_model.tflite', prepared.parent / 'phantoms'
+    tested = load(prepared).of('test')[0]
+    confirmed = tmp_path / 'confirmed'
+    shutil.copytree(phantoms / tested.name, confirmed / 'case')
+    name = next(name for name in map('-{}'.format, range(99)) if split_of(name) == 'train')
+    write_table(confirmed / 'labels.csv', ('filename', 'label', 'patient'), [{
+        'filename': 'case', 'label': 'stroke' if tested.stroke else 'normal', 'patient': name}])
+    for more, out in (([], 'moved'), (['--earlier', prepared], 'kept')):
+        done = command('.venv', 'prepare', phantoms, confirmed, *more, '--out', tmp_path / out)
+        assert done.returncode == 0, done.stderr
+        new = tmp_path / f'{out}.tflite'
+        shutil.copy(good, new)
+        new.with_suffix('.json').write_text(json.dumps({
+            **json.loads(good.with_suffix('.json').read_text()),
+            'data': load(tmp_path / out).manifest}))
+    with pytest.raises(LostError, match=r'trained on 1 of the .* --earlier'):
+        gate(good, tmp_path / 'moved.tflite', prepared, tmp_path / 'moved', 2.0)
+    gate(good, tmp_path / 'kept.tflite', prepared, tmp_path / 'kept', 2.0)
+    with pytest.raises(TrainingError, match='trained on another dataset'):
+        gate(good, tmp_path / 'moved.tflite', prepared, prepared, 2.0)
 
 
 def test_evaluate_refuses_a_run_of_another_dataset(run, prepared, tmp_path):
