@@ -17,6 +17,8 @@ from stroke_side_monitor.patient_files.session_record import SESSION_BEGAN, Reco
 
 # The pipeline's own word, which importing would load MediaPipe for: the patient is the same.
 CLOCK_WENT_BACK = 'clock_went_back'
+# Likewise: left and right are not what they were.
+ORIENTATION_CHANGED = 'orientation_changed'
 # The event that alone parts records of before SESSION_BEGAN, and a reason beside it since.
 RESET = 'reset'
 
@@ -58,9 +60,13 @@ def _place(parts: Sequence[Part]) -> int:
     """The part with most usable repetitions, of equals the later one.
 
     Without any, one in which movements were asked for, for that was the patient; of those, and
-    where none were, the one that was seen most.
+    where none were, the one that was seen most. Somebody who turns left and right round has found
+    them wrong: what was before counts only where nothing was assessed since.
     """
-    moved = any(part.usable for part in parts)
+    turned = max((place for place, part in enumerate(parts)
+                  if part.reason == ORIENTATION_CHANGED), default=0)
+    first = turned if any(part.frames for part in parts[turned:]) else 0
+    moved = any(part.usable for part in parts[first:])
 
     def tells(place: int) -> tuple[int, int, int]:
         part = parts[place]
@@ -68,7 +74,7 @@ def _place(parts: Sequence[Part]) -> int:
             return part.usable, 0, place
         return part.repetitions > 0, part.frames, place
 
-    return max(range(len(parts)), key=tells)
+    return max(range(first, len(parts)), key=tells)
 
 
 def _groups(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, Lines]]:

@@ -17,7 +17,7 @@ from stroke_side_monitor.assessment.terms import (
     Side,
     Trend,
 )
-from stroke_side_monitor.report.parts import Part
+from stroke_side_monitor.report.parts import ORIENTATION_CHANGED, Part
 from stroke_side_monitor.report.summary import Comparison, Movement, SessionSummary
 
 SIDES = {Side.UNKNOWN: 'not determined', Side.NONE: 'no weaker side', Side.LEFT: 'left',
@@ -175,7 +175,7 @@ def part_sentences(parts: Sequence[Part], place: int, translate: Callable[[str],
     if len(others) > len(named):
         named.append(translate(PARTS['more']) % {'count': len(others) - len(named)})
     left_out = translate(PARTS['left out']) % {'parts': '; '.join(named)}
-    turned = any(part.reason == 'orientation_changed' for part in parts[place + 1:])
+    turned = any(part.reason == ORIENTATION_CHANGED for part in parts[place + 1:])
     return [told, left_out, translate(PARTS['orientation'])] if turned else [told, left_out]
 
 

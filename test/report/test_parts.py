@@ -152,13 +152,20 @@ def test_of_many_parts_the_page_names_those_that_tell_most(recording):
     assert left_out.endswith('; and 3 more.')
 
 
-def test_figures_of_an_orientation_that_was_given_up_are_told_with_a_caution(recording):
-    caution = 'left and right may be wrong in these figures'
-    before = summary(recording(('started', 6.0, 0.5, 3), ('orientation_changed', 0.5, 6.0, 2)))
-    assert caution in ' '.join(words.paragraphs(before, None))
-    after = summary(recording(('started', 6.0, 0.5, 2), ('orientation_changed', 0.5, 6.0, 3),
-                              day=1))
-    assert caution not in ' '.join(words.paragraphs(after, None))
+@pytest.mark.parametrize(('before', 'after'), [(3, 2), (2, 3), (3, 0)])
+def test_left_and_right_are_those_that_somebody_has_put_right(recording, before, after):
+    session = summary(recording(('started', 6.0, 0.5, before),
+                                ('orientation_changed', 0.5, 6.0, after)))
+    assert (session.part, len(session.movements)) == (1, int(after > 0))
+    assert 'may be wrong' not in ' '.join(words.paragraphs(session, None))
+
+
+def test_where_nothing_was_assessed_since_they_are_told_with_a_caution():
+    told = (parts.Part('started', 0.0, 30.0, 300, 30, 3, 3),
+            parts.Part('orientation_changed', 30.0, 40.0, 0, 0, 0, 0))
+    assert parts._place(told) == 0
+    assert 'left and right may be wrong in these figures' in words.part_sentences(told, 0)[-1]
+    assert parts._place((*told, told[0])) == 2
 
 
 def test_earlier_sessions_in_parts_are_marked(recording, tmp_path):
