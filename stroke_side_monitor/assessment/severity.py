@@ -198,9 +198,7 @@ def beside_side(estimate: SeverityEstimate, named: Side,
         return estimate
     if estimate.mouth_severity is RegionSeverity.NONE \
             and estimate.eye_severity <= RegionSeverity.NONE:
-        estimate = replace(
-            estimate, mouth_severity=RegionSeverity.MILD, nihss_min=max(estimate.nihss_min, 1),
-            nihss_max=max(estimate.nihss_max, 1))
+        estimate = _mild_mouth(estimate)
     if estimate.grade is not Grade.NORMAL:
         return estimate
     index = parameters.grade_floors[-1] - 1.0
@@ -213,6 +211,16 @@ def beside_side(estimate: SeverityEstimate, named: Side,
         reasons = dict.fromkeys(estimate.reasons)
     return replace(estimate, symmetry_index=index, grade=grade, house_brackmann_min=lowest,
                    house_brackmann_max=highest, reasons=tuple(reasons))
+
+
+def _mild_mouth(estimate: SeverityEstimate) -> SeverityEstimate:
+    mild = replace(estimate, mouth_severity=RegionSeverity.MILD)
+    if estimate.nihss_min == NOT_ESTIMATED:
+        return mild
+    at_rest = estimate.basis is Basis.STATIC
+    lowest, highest = _STATIC_NIHSS[RegionSeverity.MILD, False] if at_rest else (1, 1)
+    return replace(mild, nihss_min=max(estimate.nihss_min, lowest),
+                   nihss_max=max(estimate.nihss_max, highest))
 
 
 def dynamic_severity(results: Sequence[ExerciseResult], mouth_score: float, eye_score: float,

@@ -206,7 +206,7 @@ def _strength(evidence: Evidence, rule: SideRule) -> tuple[float, float]:
     mouth, calibrated = (_mouth_strength(evidence, rule, of.mouth_on / of.supported_on)
                          for of in (rule, _CALIBRATED))
     if abs(mouth) >= rule.mouth_on:
-        return mouth, calibrated
+        return mouth, calibrated if mouth * calibrated > 0.0 else 0.0
     movement, lids = evidence.movement, evidence.lids
     if math.isnan(movement):
         movement = 0.0
@@ -216,7 +216,7 @@ def _strength(evidence: Evidence, rule: SideRule) -> tuple[float, float]:
               tuple(movement * (of.mouth_on / of.movement_on) for of in (rule, _CALIBRATED)),
               tuple(lids * (of.mouth_on / of.eye_on) for of in (rule, _CALIBRATED)))
     by_rule, by_defaults = max(scaled, key=lambda one: abs(one[0]))
-    return by_rule, by_defaults
+    return by_rule, by_defaults if by_rule * by_defaults > 0.0 else 0.0
 
 
 def _lids_against_mouth(evidence: Evidence, rule: SideRule) -> bool:

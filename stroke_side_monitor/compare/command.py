@@ -92,7 +92,8 @@ def _share(text: str) -> Fraction:
     # Without the sign 1 may be meant as one percent or as everything.
     if number != text.strip():
         with suppress(ValueError, ArithmeticError):
-            share = Fraction(Decimal(number)) / 100  # as written: 0.7 is no binary fraction
-            if 0 <= share <= 1:
-                return share
+            given = Decimal(number)
+            # Nobody has inputs for finer shares, and 1e-99999999 is a number of that many digits.
+            if given.is_finite() and 0 <= given <= 100 and given.adjusted() > -20:
+                return Fraction(given) / 100  # as written: 0.7 is no binary fraction
     raise argparse.ArgumentTypeError(f'{text!r} is not a percentage, e.g. 1%')

@@ -102,8 +102,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='HTML page to write')
     parser.add_argument('--pdf', type=Path, help='the same as PDF')
     parser.add_argument('--csv', type=Path, metavar='FOLDER',
-                        help='folder for sessions.csv, exercises.csv, seconds.csv; parts.csv where '
-                        'a recording has several')
+                        help='folder for sessions.csv, exercises.csv, seconds.csv and parts.csv')
     parser.add_argument('--fhir', type=Path, metavar='FILE',
                         help='the newest session as FHIR R4 (DiagnosticReport and Observations)')
     return parser.parse_args(arguments)

@@ -30,24 +30,23 @@ _SECOND = ('session', 'time_s', 'side', 'mouth_score', 'symmetry_index')
 
 
 def all_tables(sessions: Sequence[SessionSummary]) -> dict[str, str]:
-    """CSV text by file name: one row per session, repetition and second.
+    """CSV text by file name: one row per session, repetition, second and part of a recording.
 
-    Where a recording holds several parts, one per part, too; the others are of that reported.
+    All but the last are of the part that is reported. Always all, so that none of an earlier
+    report in the same folder stays beside those of this one.
     """
-    tables = {
+    return {
         'sessions.csv': _csv(_SESSION, map(_session, sessions)),
         'exercises.csv': _csv(_EXERCISE, (
             _repetition(session, line) for session in sessions for line in session.repetitions)),
         'seconds.csv': _csv(_SECOND, (
             {'session': session.name, 'time_s': second.time_s, 'side': second.side.name.lower(),
              'mouth_score': second.mouth_score, 'symmetry_index': second.index}
-            for session in sessions for second in session.seconds))}
-    if any(len(session.parts) > 1 for session in sessions):
-        tables['parts.csv'] = _csv(_PART, (
+            for session in sessions for second in session.seconds)),
+        'parts.csv': _csv(_PART, (
             {**part.__dict__, 'session': session.name, 'part': place + 1, 'began': part.reason,
              'reported': place == session.part}
-            for session in sessions for place, part in enumerate(session.parts)))
-    return tables
+            for session in sessions for place, part in enumerate(session.parts)))}
 
 
 def _session(summary: SessionSummary) -> Mapping[str, Any]:

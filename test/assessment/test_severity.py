@@ -385,5 +385,11 @@ def test_beside_a_named_side_some_region_is_affected(named):
         assert (said.mouth_severity, said.nihss_min) == (RegionSeverity.MILD, 1)
         assert said.nihss_max >= said.nihss_min
         assert beside_side(rest, Side.NONE) == rest
+        # As much as of a mouth that is mildly affected by its own score, and no more is known.
+        known = static_severity(2.2, scores[1])
+        assert (said.nihss_min, said.nihss_max) == (known.nihss_min, known.nihss_max)
+    ungraded = beside_side(static_severity(1.6, math.nan), named)
+    assert (ungraded.grade, ungraded.mouth_severity) == (Grade.UNKNOWN, RegionSeverity.MILD)
+    assert (ungraded.nihss_min, ungraded.nihss_max) == (-1, -1)
     eye = static_severity(0.2, 5.0)
     assert beside_side(eye, named).mouth_severity is RegionSeverity.NONE

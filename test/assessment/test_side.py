@@ -169,6 +169,19 @@ def test_how_probable_a_side_is_does_not_depend_on_what_is_asked_of_it(evidence,
     assert decide(evidence, asked).p_left == decide(evidence, RULE).p_left
 
 
+def test_a_side_is_never_named_beside_a_likelier_other_one():
+    """Asked for little of M beside the classifier, M outweighs what moves unasked; by what the
+    probabilities were calibrated with it does not."""
+    rule = replace(RULE, mouth_on=3.0, mouth_off=0.5, supported_on=0.8)
+    evidence = Evidence(-1.91, 0.0, classifier=-2.59, unasked=0.95)
+    for one in (evidence, negated(evidence)):
+        said = decide(one, rule, previous=Side.RIGHT if one is evidence else Side.LEFT)
+        named, other = (said.p_right, said.p_left) if said.side is Side.RIGHT else (
+            said.p_left, said.p_right)
+        assert said.side in (Side.LEFT, Side.RIGHT)
+        assert named >= other
+
+
 def test_movement_against_two_witnesses_is_unknown():
     against = Evidence(RULE.supported_on, 0.0, 1.2, movement=-0.5)
     assert decide(against, RULE).reasons == ('movement_conflict',)

@@ -349,7 +349,8 @@ def test_a_document_replaces_none_but_documents(tmp_path, theirs):
     atomic_file.write_own({path: document})
 
 
-@pytest.mark.parametrize('share', ['1', '0.01', '-1%', '101%', 'nan%', 'inf%', '1/3%', 'few', '%'])
+@pytest.mark.parametrize('share', [
+    '1', '0.01', '-1%', '101%', 'nan%', 'inf%', '1/3%', 'few', '%', '1e-99999999%'])
 def test_what_is_allowed_must_be_a_percentage(tmp_path, capsys, share):
     with pytest.raises(SystemExit) as ended:
         run(tmp_path, tmp_path, f'--max-changed={share}')

@@ -101,7 +101,7 @@ def test_tables_and_pdf_on_demand(record, tmp_path, capsys):
     assert (tmp_path / 'r.pdf').read_bytes().startswith(b'%PDF-')
     tables = {path.name: list(csv.DictReader(path.open()))
               for path in (tmp_path / 'tables').iterdir()}
-    assert sorted(tables) == ['exercises.csv', 'seconds.csv', 'sessions.csv']
+    assert sorted(tables) == ['exercises.csv', 'parts.csv', 'seconds.csv', 'sessions.csv']
     row, = tables['sessions.csv']
     assert (row['side_at_rest'], row['grade'], row['patient_key']) == ('left', 'severe', 'p-7')
     assert [float(r['ratio']) for r in tables['exercises.csv']] == pytest.approx([0.25, 0.25])

@@ -109,15 +109,19 @@ def test_what_holds_neither_frames_nor_results_is_no_part(recording):
 def test_a_recording_of_one_part_is_reported_as_it_always_was(recording, tmp_path):
     folder = recording(('started', 8.0, 4.0, 3))
     told = written(folder, tmp_path)
-    assert sorted(told) == ['exercises.csv', 'r.html', 'r.json', 'r.pdf', 'seconds.csv',
-                            'sessions.csv']
+    assert sorted(told) == ['exercises.csv', 'parts.csv', 'r.html', 'r.json', 'r.pdf',
+                            'seconds.csv', 'sessions.csv']
+    assert [row['reported'] for row in csv.DictReader(told['parts.csv'].decode().splitlines())
+            ] == ['True'], 'and none of an earlier report in the same folder'
     assert not re.search(r'\bparts?\b.{0,40}(recording|figures)', told['r.html'].decode())
     lines = folder / 'session.jsonl'
     text = lines.read_text()
     assert 'session_began' in text
     lines.write_text(''.join(line for line in text.splitlines(keepends=True)
                              if 'session_began' not in line))  # as older recorders wrote it
-    assert written(folder, tmp_path) == told
+    again = written(folder, tmp_path)
+    assert again.pop('parts.csv') == told.pop('parts.csv').replace(b'started', b'')
+    assert again == told
 
 
 def test_what_is_reported_and_what_is_left_out_is_told_everywhere(recording, tmp_path):
