@@ -146,22 +146,23 @@ def rival(boxes: Sequence[Box]) -> float:
 
 def is_where_said(face: FaceLandmarks, wish: Wish) -> bool:
     """Whether a face lies in the region that was given, if one was."""
-    if wish.region is None:
-        return True
-    column, row = face.centre_px
-    left, top, across, down = wish.region
-    return left <= column <= left + across and top <= row <= top + down
+    return _beyond_region_px(face, wish) <= 0.0
 
 
 def is_elsewhere(face: FaceLandmarks, wish: Wish) -> bool:
     """Whether a face is plainly not in the region that was given: one that moves may be ahead of
     what is said of it by half its width."""
+    return _beyond_region_px(face, wish) > face.width_px / 2
+
+
+def _beyond_region_px(face: FaceLandmarks, wish: Wish) -> float:
+    """How far a face's middle lies outside the region that was given; at most 0 inside, or where
+    none was."""
     if wish.region is None:
-        return False
+        return 0.0
     column, row = face.centre_px
     left, top, across, down = wish.region
-    beyond = max(left - column, column - (left + across), top - row, row - (top + down))
-    return beyond > face.width_px / 2
+    return max(left - column, column - (left + across), top - row, row - (top + down))
 
 
 def shift(before: FaceLandmarks, after: FaceLandmarks) -> float:
