@@ -279,8 +279,9 @@ def read_session(folder: Path, *, wanted: Container[str] | None = None) -> Recor
                                'read it with the version that wrote it')
         datetime.fromisoformat(metadata['started_utc'])
         if not (isinstance(metadata['patient_key'], str)
-                and isinstance(metadata['versions'], dict)):
-            raise TypeError('patient_key or versions is of another kind')
+                and isinstance(metadata['versions'], dict)
+                and isinstance(metadata['parameters'], dict)):
+            raise TypeError('patient_key, versions or parameters is of another kind')
         with (folder / LINES_FILE).open('rb') as content:
             lines, damaged = _read_lines(content, wanted)
     except SessionError:

@@ -115,6 +115,7 @@ class SessionSummary:
     severity_reasons: what limits trust in the severity.
     repetitions: the whole lines of the exercises, times from the recording's first frame.
     events: name and seconds from there. damaged: unreadable lines of the recording.
+    movement_on: the |D| from which movements named a side when the recording began.
     """
 
     name: str
@@ -147,6 +148,7 @@ class SessionSummary:
     versions: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
     part: int
+    movement_on: float
 
     @property
     def start_s(self) -> float:
@@ -160,7 +162,7 @@ class SessionSummary:
                                       for one in self.movements})
         if math.isnan(asymmetry):
             return Side.UNKNOWN
-        if abs(asymmetry) < SideRule.movement_on:
+        if abs(asymmetry) < self.movement_on:
             return Side.NONE
         return Side.LEFT if asymmetry > 0.0 else Side.RIGHT
 
@@ -168,7 +170,7 @@ class SessionSummary:
     def moved_as_healthy(self) -> bool:
         """Whether neither all movements together nor one by itself would name a side."""
         return self.moved_less is Side.NONE and all(
-            not abs(one.asymmetry) >= SideRule.movement_on for one in self.movements)
+            not abs(one.asymmetry) >= self.movement_on for one in self.movements)
 
     def movement(self, exercise: str) -> Movement | None:
         """The figures of one exercise; None when it was not done."""
@@ -210,7 +212,8 @@ def summarise(session: RecordedSession) -> SessionSummary:
         events=tuple((str(line['name']), line['stamp_s']) for line in session.of_kind('event')
                      if line['name'] != SESSION_BEGAN),
         damaged=session.damaged,
-        versions=tuple(session.metadata['versions'].items()), parts=parts, part=place)
+        versions=tuple(session.metadata['versions'].items()), parts=parts, part=place,
+        movement_on=_movement_on(session.metadata['parameters']))
 
 
 @dataclass(frozen=True)
@@ -418,6 +421,11 @@ def _movement(name: str, lines: Sequence[Mapping[str, Any]]) -> Movement:
 def _median(values: Iterable[float | None]) -> float:
     known = [value for value in values if value is not None]
     return median(known) if known else math.nan
+
+
+def _movement_on(parameters: Mapping[str, Any]) -> float:
+    value = parameters.get('movement_on')
+    return float(value) if isinstance(value, (int, float)) else SideRule.movement_on
 
 
 def _number(value: float | None) -> float:

@@ -92,6 +92,17 @@ def test_movement_names_a_side_where_the_monitor_would(record, right, left, name
     assert words.weaker_side(dataclasses.replace(session, side=other)) is other, 'rest comes first'
 
 
+@pytest.mark.parametrize(('movement_on', 'named'), [
+    (0.5, Side.NONE), (0.3, Side.LEFT), (None, Side.LEFT), ('damaged', Side.LEFT)])
+def test_movement_names_a_side_where_that_monitor_did(record, movement_on, named):
+    folder = record(8.0, 3.4, side=Side.NONE)  # D = .404
+    metadata = json.loads((folder / 'session.json').read_text())
+    metadata['parameters'] = {} if movement_on is None else {'movement_on': movement_on}
+    (folder / 'session.json').write_text(json.dumps(metadata))
+    session = summary(folder)
+    assert (session.moved_less, session.moved_as_healthy) == (named, named is Side.NONE)
+
+
 def test_a_movement_that_is_clearly_one_sided_is_not_told_as_healthy(record):
     session = summary(record(8.0, 2.0, side=Side.NONE))
     smile, = session.movements
