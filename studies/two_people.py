@@ -12,6 +12,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -103,18 +104,33 @@ def head(path: Path, side: Side) -> Head:
 def draw(patient: Head, therapist: Head, scene: Scene, t: float
          ) -> tuple[NDArray[np.uint8], At | None, At | None]:
     """One picture, uint8 (540, 960, 3), and where both are; the therapist is in front."""
-    picture = np.full((*SIZE[::-1], 3), (142, 150, 158), np.float32)
-    picture += np.linspace(-18, 18, SIZE[0], dtype=np.float32)[None, :, None]
+    picture = _wall().copy()
     places = scene(t)
     for one, at in zip((patient, therapist), places, strict=True):
-        if at is None:
-            continue
-        matrix = np.array([[at.size, 0, at.x - at.size * _HEAD[0] / 2],
-                           [0, at.size, at.y - at.size * _HEAD[1] / 2]])
-        alpha = cv2.warpAffine(one.alpha, matrix, SIZE)[..., None]
-        rgb = cv2.warpAffine(one.rgb, matrix, SIZE, borderMode=cv2.BORDER_REPLICATE)
-        picture += alpha * (rgb - picture)
+        if at is not None:
+            _lay(one, at, picture)
     return np.rint(np.clip(picture, 0, 255)).astype(np.uint8), *places
+
+
+@cache
+def _wall() -> NDArray[np.float32]:
+    wall = np.full((*SIZE[::-1], 3), (142, 150, 158), np.float32)
+    wall += np.linspace(-18, 18, SIZE[0], dtype=np.float32)[None, :, None]
+    return wall
+
+
+def _lay(one: Head, at: At, picture: NDArray[np.float32]) -> None:
+    corner = np.array((at.x, at.y)) - at.size * np.array(_HEAD) / 2
+    low = np.clip(np.floor(corner) - 1, 0, SIZE).astype(int)
+    high = np.clip(np.ceil(corner + at.size * np.array(_HEAD)) + 1, 0, SIZE).astype(int)
+    if (high <= low).any():
+        return
+    matrix = np.array([[at.size, 0, corner[0] - low[0]], [0, at.size, corner[1] - low[1]]])
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    alpha = cv2.warpAffine(one.alpha, matrix, size)[..., None]
+    rgb = cv2.warpAffine(one.rgb, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    part = picture[low[1]:high[1], low[0]:high[0]]
+    part += alpha * (rgb - part)
 
 
 def watch(patient: Head, therapist: Head, scene: Scene, policy: str) -> Counter[str]:

@@ -33,6 +33,25 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # get a Fast DDS profile for raw images is for each test to say: some show what happens without.
 DOMAIN = keep_local(os.environ, large_messages=False)
 
+# The files that take longest (20 to 100 s each), the longest first: begun first, none of them is
+# what one worker is still at when the others have nothing left.
+LONGEST = (
+    'training/test_scan_prepare.py', 'bench/test_commands.py', 'studies/test_movement_study.py',
+    'ros/test_silence.py', 'ros/test_faults.py', 'test_assess.py',
+    'ros/test_exercise_controller.py', 'test_dds_profiles.py', 'test_fleet.py',
+    'bench/test_endings.py', 'ros/test_replay.py', 'test_fuzz.py', 'ros/test_same_answers.py',
+    'perception/test_patient_choice.py', 'ros/test_patient_files.py', 'test_pipeline.py',
+    'ros/test_contract.py', 'ros/test_patient_choice.py', 'ros/test_monitor.py',
+    'ros/test_guard.py', 'test_stamps_and_cues.py', 'report/test_command.py',
+    'ros/test_process.py')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the files that take longest come first, all others in their order."""
+    tests = Path(__file__).parent
+    rank = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 @pytest.fixture(scope='session')
 def ros_domain() -> int:

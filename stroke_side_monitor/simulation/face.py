@@ -411,10 +411,11 @@ def _paint(corners: NDArray[np.float64], attributes: NDArray[np.float64],
     for triangle in np.flatnonzero(solid):
         cv2.fillConvexPoly(index, fixed[triangle], (int(triangle),), shift=_SUBPIXEL_BITS)
     planes = _planes(centred, attributes, edges, np.where(solid, area, 1.0))
-    chosen = planes[index]
-    columns = np.arange(width, dtype=np.float32)[None, :, None]
-    rows = np.arange(height, dtype=np.float32)[:, None, None]
-    painted = chosen[:, :, 0] * columns + chosen[:, :, 1] * rows + chosen[:, :, 2]
+    by_column, by_row, painted = (plane.take(index, axis=0) for plane in planes)
+    by_column *= np.arange(width, dtype=np.float32)[None, :, None]
+    by_row *= np.arange(height, dtype=np.float32)[:, None, None]
+    by_column += by_row
+    painted += by_column
     _hold_slivers(painted, index, planes, attributes)
     return painted
 
@@ -425,7 +426,7 @@ _STEEPEST = 6.0  # attribute units per pixel; whole faces of the mesh stay below
 def _hold_slivers(painted: NDArray[np.float32], index: NDArray[np.int32],
                   planes: NDArray[np.float32], attributes: NDArray[np.float64]) -> None:
     """Keep the rim pixels of triangles seen edge-on within those triangles' own texture."""
-    steep = (np.abs(planes[:, :2]) > _STEEPEST).any(axis=(1, 2))
+    steep = (np.abs(planes[:2]) > _STEEPEST).any(axis=(0, 2))
     pixels = steep[index]
     triangles = index[pixels]
     painted[pixels] = np.clip(painted[pixels], attributes.min(axis=1)[triangles],
@@ -434,12 +435,12 @@ def _hold_slivers(painted: NDArray[np.float32], index: NDArray[np.int32],
 
 def _planes(corners: NDArray[np.float64], attributes: NDArray[np.float64],
             edges: NDArray[np.float64], area: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Coefficients (T, 3, A) of each attribute as a linear function of column and row."""
+    """Coefficients (3, T, A) of each attribute as a linear function of column and row."""
     rise = attributes[:, 1:] - attributes[:, :1]
     by_column = (rise[:, 0] * edges[:, 1, 1:] - rise[:, 1] * edges[:, 0, 1:]) / area[:, None]
     by_row = (rise[:, 1] * edges[:, 0, :1] - rise[:, 0] * edges[:, 1, :1]) / area[:, None]
     constant = attributes[:, 0] - by_column * corners[:, 0, :1] - by_row * corners[:, 0, 1:]
-    return np.stack([by_column, by_row, constant], axis=1).astype(np.float32)
+    return np.stack([by_column, by_row, constant]).astype(np.float32)
 
 
 def _remap(rgb: NDArray[np.uint8], at: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -403,7 +403,7 @@ class _Film:
         gain = 1.0 + strength * np.sin(0.35 * time + self._phase[0])
         slope = strength * np.sin(0.21 * time + self._phase[1])
         row = (gain * (1.0 + slope * self._across)).astype(np.float32)
-        factors = np.ascontiguousarray(np.broadcast_to(row[None, :, None], rgb.shape))
+        factors = np.tile(row.repeat(3), (len(rgb), 1)).reshape(rgb.shape)
         return cv2.multiply(rgb, factors, dtype=cv2.CV_8U)  # type: ignore[return-value]
 
     def _noisy(self, rgb: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:

@@ -185,11 +185,14 @@ def _agreement(pattern: NDArray[Any], centre: tuple[float, float], reach: float,
     matrix = matrix + np.array([[0, 0, (size - 1) / 2 - centre[0]],
                                 [0, 0, (size - 1) / 2 - centre[1]]])
     turned = cv2.warpAffine(pattern, matrix, (size, size))
+    direct = turned - turned.mean()
+    length = np.linalg.norm(direct)
+    wide = np.hstack([turned[:, ::-1]] * 3)
     best = (-2.0, angle, 0.0)
     for shift in range(-8, 9, 2):  # of the mirror image: the midline lies at half of it
-        mirror = np.roll(turned[:, ::-1], shift, axis=1)
-        a, b = turned - turned.mean(), mirror - mirror.mean()
-        score = float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-6))
+        mirror = wide[:, size - shift:2 * size - shift].copy()
+        mirror -= mirror.mean()
+        score = float((direct * mirror).sum() / (length * np.linalg.norm(mirror) + 1e-6))
         # Equal agreement: the smaller turn.
         best = max(best, (score - 1e-5 * abs(angle), angle, shift / 2 / zoom))
     return best
