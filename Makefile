@@ -32,7 +32,7 @@ RESOLVE := $(PY) -m uv pip install --quiet --dry-run --target $(VENV)/never --no
 OUT ?= .
 
 # The tests wait for messages more than they compute: more workers than cores.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell expr $$(nproc) + 2)
 # No process, no DDS, no video through the whole pipeline.
 QUICK := test/assessment test/test_inputs.py test/test_image_clock.py test/test_rhythm.py \
   test/test_docs.py test/test_packaging.py test/test_ros_apis.py test/ros/test_conversions.py \
