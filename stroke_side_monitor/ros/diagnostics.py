@@ -22,7 +22,8 @@ STUCK_S = 5.0
 # What the log says once, each time anew.
 TOLD_IMAGELESS_S = 3.0
 TOLD_FACELESS_S = 30.0
-# Fewer frames than this in the stale timeout, and sides come and go with every late one.
+# Fewer frames than this in the stale timeout, and sides come and go with every late one; in the
+# window of the evidence, and none is told.
 _LEAST_FRAMES = 3
 _RECENT_S = 10.0
 _MOST_RECENT = 600     # ten seconds at 60 Hz
@@ -206,7 +207,7 @@ class Condition:
     cue: the last exercise cue and what was wrong with it.
     enrolment: how far the enrolment of a baseline has come.
     not_written: the last file of the patient's that could not be written, and why.
-    stale_timeout_s: the parameter.
+    stale_timeout_s, window_s: the parameters.
     """
 
     lifecycle: str
@@ -222,6 +223,7 @@ class Condition:
     enrolment: str = ''
     not_written: str = ''
     stale_timeout_s: float = 1.0
+    window_s: float = 1.0
 
     @property
     def taking_images(self) -> bool:
@@ -343,11 +345,11 @@ def _images(condition: Condition, snapshot: Snapshot) -> _Judged:
         return WARN, f'{condition.topic}: {snapshot.stamp_note}', values
     if snapshot.undecodable_age_s is not None and snapshot.undecodable_age_s <= _RECENT_S:
         return WARN, f'{snapshot.undecodable} so far; last {snapshot.last_undecodable}', values
-    least_hz = _LEAST_FRAMES / condition.stale_timeout_s
+    least_hz = _LEAST_FRAMES / min(condition.stale_timeout_s, condition.window_s)
     # Not from the first few frames.
     if snapshot.input_span_s > _RECENT_S / 2 and snapshot.input_hz < least_hz:
         return WARN, (f'{snapshot.input_hz:.1f} Hz on {condition.topic}, too slow: at least '
-                      f'{least_hz:g} Hz, or a longer stale_timeout_s'), values
+                      f'{least_hz:.2g} Hz, or longer stale_timeout_s and window_s'), values
     return OK, f'{snapshot.input_hz:.1f} Hz on {condition.topic}', values
 
 

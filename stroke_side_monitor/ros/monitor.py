@@ -367,7 +367,8 @@ class Monitor(Guarded, LifecycleNode):
             cue='' if self._assessor is None else self._assessor.cue,
             enrolment='' if self._files is None else self._files.enrolment,
             not_written='' if self._files is None else self._files.problem,
-            stale_timeout_s=float(self._value('stale_timeout_s')))
+            stale_timeout_s=float(self._value('stale_timeout_s')),
+            window_s=float(self._value('window_s')))
 
 
 def _path(value: parameters.Value) -> Path | None:

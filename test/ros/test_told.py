@@ -64,12 +64,13 @@ def test_a_monitor_that_takes_no_images_misses_nothing():
     assert Watch().news(asleep, Statistics().snapshot()) == []
 
 
-@pytest.mark.parametrize(('rate_hz', 'stale_s', 'slow'), [
-    (1.5, 1.0, True), (2.9, 1.0, True), (3.1, 1.0, False), (1.5, 3.0, False)])
-def test_a_camera_too_slow_for_the_stale_timeout_is_told(rate_hz, stale_s, slow):
+@pytest.mark.parametrize(('rate_hz', 'stale_s', 'window_s', 'slow'), [
+    (1.5, 1.0, 3.0, True), (2.9, 1.0, 1.0, True), (3.1, 1.0, 1.0, False), (1.5, 3.0, 3.0, False),
+    (1.5, 3.0, 1.0, True)])  # three frames never lie in that window: no side is ever told
+def test_a_camera_too_slow_for_timeout_or_window_is_told(rate_hz, stale_s, window_s, slow):
     snapshot = dataclasses.replace(Statistics().snapshot(), image_age_s=0.1, face_age_s=0.1,
                                    input_hz=rate_hz, input_span_s=9.0)
-    condition = dataclasses.replace(AWAKE, stale_timeout_s=stale_s)
+    condition = dataclasses.replace(AWAKE, stale_timeout_s=stale_s, window_s=window_s)
     images = diagnostics.report('/m', condition, snapshot).status[1]
     assert (images.level == diagnostics.WARN) is slow
     assert ('too slow: at least 3 Hz' in images.message) is slow
