@@ -163,11 +163,13 @@ def test_two_hundred_hertz_are_thinned_out_and_what_was_dropped_is_counted(robot
     robot.watch(small, 5)
     before = counts()
     robot.sides.clear()
-    lags, period_s, sent = [], 1 / 200, 500
-    for _ in range(sent):
+    lags, period_s, sent = [], 1 / 200, 510
+    for _ in range(sent // 3):
         heard = len(robot.sides)
-        robot.camera.publish(robot.message(small, at_s=robot.now_s + period_s))
-        robot.spin_for(period_s)
+        # Three at once: where the machine is busy, one at a time come no faster than they are seen.
+        for _ in range(3):
+            robot.camera.publish(robot.message(small, at_s=robot.now_s + period_s))
+        robot.spin_for(3 * period_s)
         lags += [robot.now_s - conversions.stamp_s(said.header) for said in robot.sides[heard:]]
     robot.until(lambda: 'no_image' in robot.sides[-1].reasons, 'the end of the stream')
     received, assessed, dropped, undecodable = counts() - before
