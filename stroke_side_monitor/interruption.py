@@ -64,7 +64,7 @@ def ends_cleanly(name: str) -> Callable[[Callable[Given, int]], Callable[Given, 
     """Decorates the main function of a command, which returns its exit status.
 
     Interrupted, it cleans up, says so in one line and returns 128 and the signal's number, as
-    shells do. To be called in the main thread.
+    shells do, whatever became of the exception on its way. To be called in the main thread.
     """
     def decorated(main: Callable[Given, int]) -> Callable[Given, int]:
         @functools.wraps(main)
@@ -74,6 +74,12 @@ def ends_cleanly(name: str) -> Callable[[Callable[Given, int]], Callable[Given, 
                     return main(*given, **named)
                 except KeyboardInterrupt:
                     print(f'{name}: interrupted', file=sys.stderr)
-                    return 128 + signals.number
+                except Exception as error:
+                    # C code that it falls into makes another one of it: pybind11 a RuntimeError.
+                    if not signals.is_set():
+                        raise
+                    print(f'{name}: interrupted ({type(error).__name__}: {error})',
+                          file=sys.stderr)
+                return 128 + signals.number
         return ending
     return decorated
