@@ -93,7 +93,7 @@ if _TRAINER.is_file():
 
 def one(name: str, way: str, work: Path, chance: random.Random) -> Ending:
     """Start it, let it work, end it."""
-    command, mark = COMMANDS[name], f'{_MARK}={chance.random()}'
+    command, mark = COMMANDS[name], f'{_MARK}={os.getpid()}_{chance.random()}'
     with tempfile.TemporaryDirectory(dir=work) as folder:
         out = Path(folder) / 'out'
         out.mkdir()

@@ -87,11 +87,17 @@ def _run(folder: RunFolder, options: Options,
             with closing(executor(folder.remaining)) as results:
                 for result in tqdm(results, total=total, initial=folder.done, unit='input',
                                    disable=None):
-                    _keep(folder, result)
+                    # What went wrong after a signal may be what C code made of it.
+                    if not (noted.is_set() and (result.error or result.notes)):
+                        _keep(folder, result)
                     if noted.is_set():
-                        raise KeyboardInterrupt
+                        return noted.number
             folder.finish(parquet=parquet)
         except KeyboardInterrupt:
+            return noted.number
+        except Exception:
+            if not noted.is_set():
+                raise
             return noted.number
     return 0
 

@@ -30,6 +30,7 @@ from stroke_side_monitor.offline.inputs import Input, Kind
 from stroke_side_monitor.offline.run_folder import RunFolder
 from stroke_side_monitor.offline.sources import Source
 from stroke_side_monitor.perception.face_tracker import StillFaceFinder
+from stroke_side_monitor.perception.tflite import ModelError
 from stroke_side_monitor.simulation.palsy import Palsy
 from stroke_side_monitor.simulation.portrait import portrait
 from stroke_side_monitor.simulation.recording import write_bag, write_video
@@ -810,6 +811,54 @@ def test_an_interrupt_that_python_swallows_still_ends_the_run(
         signal.signal(signal.SIGINT, before)
     assert 'interrupted; 1 of 3 inputs are kept' in capsys.readouterr().err
     assert [path.name for path in (tmp_path / 'out').iterdir()] == [JOURNAL]
+
+
+@pytest.mark.parametrize(('where', 'error'), [
+    ('_picture', RuntimeError), ('_pipeline', ModelError)])
+def test_an_interrupt_that_c_code_makes_another_exception_of_is_no_error_of_the_input(
+        pictures, tmp_path, capsys, monkeypatch, heard, where, error):
+    """As pybind11 does; kept as the input's error, --resume would never try it again."""
+    def converted(*_, **__):
+        swallow_an_interrupt()
+        raise error("Unable to convert call argument '0'")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks.Worker, where, converted)
+        assert run(pictures, '--out', tmp_path / 'out') == 130
+    assert capsys.readouterr().err.splitlines()[-1] == 'assess: interrupted; nothing was written'
+    assert run(pictures, '--out', tmp_path / 'out', '--resume') == 0
+
+
+def test_what_an_interrupt_took_from_a_bag_is_read_again(session, tmp_path, monkeypatch, heard):
+    """A reader takes what its C code raises for a damaged message, and goes on."""
+    bag, out = tmp_path / 'bag', tmp_path / 'out'
+    write_bag(session, bag, progress=lambda frames: islice(frames, 15))
+    read, looks = inputs._to_frame, itertools.count(1)
+
+    def converted(*arguments):
+        if next(looks) == 3:
+            swallow_an_interrupt()
+            raise RuntimeError("Unable to convert call argument '0'")
+        return read(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inputs, '_to_frame', converted)
+        assert run(bag, '--out', out) == 130
+    assert run(bag, '--out', out, '--resume') == 0
+    assert 'damaged' not in str(lines(out)[-1])
+
+
+@pytest.fixture
+def heard():
+    """An interrupt is heard, also by tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def swallow_an_interrupt():
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -28,6 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _wait(given[0])
     except (KeyboardInterrupt, ExternalShutdownException):
         return 1
+    except Exception:
+        # A signal shuts ROS down, and whatever is asked of it next raises as it likes.
+        if rclpy.ok():
+            raise
+        return 1
     finally:
         rclpy.try_shutdown()
     return 0

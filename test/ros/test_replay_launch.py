@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import yaml
 from ros_harness import MonitorProcess, Robot
@@ -73,6 +75,17 @@ def test_the_wait_ends_when_the_monitor_is_active_and_not_before(tmp_path, start
         assert robot.transition('activate')
         assert waiting.wait(60) == 0
         assert process.stop() == 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_the_wait_is_ended_without_a_trace(start_process, capfd, number):
+    with Robot('slow') as robot:
+        waiting = start_process('-m', 'stroke_side_monitor.ros.wait_until_active',
+                                '/slow/stroke_side_monitor')
+        robot.until(lambda: _clients(robot, 'wait_until_active'), 'the wait')
+        waiting.send_signal(number)
+        assert waiting.wait(60) == 1
+    assert 'Traceback' not in capfd.readouterr().err
 
 
 def _clients(robot: Robot, name: str):
