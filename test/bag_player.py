@@ -66,8 +66,13 @@ class BagPlayer:
         self._publishers[one.topic].publish(one.raw)
 
     def play(self, *, rate: float = 1.0, start_offset_s: float = 0.0,
-             until_s: float = float('inf')) -> None:
-        """Play at `rate` times the recorded pace, from one moment of the bag to another."""
+             until_s: float = float('inf'), wait: Callable[[Recorded], None] = lambda _: None
+             ) -> None:
+        """Play at `rate` times the recorded pace, from one moment of the bag to another.
+
+        wait: called before each message, may hold it; a late one moves all that follow it, for of
+        a burst a monitor looks at the last alone.
+        """
         first = self.messages[0].stamp_ns
         began, origin = time.monotonic(), first + round(start_offset_s * 1e9)
         for one in self.messages:
@@ -78,6 +83,8 @@ class BagPlayer:
                 now = origin + round((time.monotonic() - began) * rate * 1e9)
                 self._clock.publish(Clock(clock=Time(nanoseconds=now).to_msg()))
                 self._spin_for(min(left, _CLOCK_PERIOD_S))
+            wait(one)
+            began += time.monotonic() - due
             self.send(one)
 
 

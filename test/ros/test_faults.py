@@ -37,7 +37,7 @@ def as_encoding(message: Image, encoding: str) -> Image:
 def test_a_camera_that_restarts_with_another_size_and_encoding_is_followed(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
     robot.node.destroy_publisher(robot.camera)
-    assert robot.until_withdrawn('no_image').side == AffectedSide.UNKNOWN
+    assert robot.until_silence_is_told().side == AffectedSide.UNKNOWN
     robot.camera = robot.node.create_publisher(Image, 'image', RELIABLE)
     robot.until_connected()
     larger = cv2.resize(right_weak, (1280, 960), interpolation=cv2.INTER_CUBIC)
@@ -78,7 +78,8 @@ def test_a_stream_of_nothing_but_rubbish_withdraws_the_side(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
     rubbish = Image(height=480, width=640, encoding='rgb8', step=1)
     timer = robot.node.create_timer(0.05, lambda: robot.camera.publish(rubbish))
-    assert robot.until_withdrawn('undecodable_image').side == AffectedSide.UNKNOWN
+    with robot.stale_after(1.0):
+        assert robot.until_withdrawn('undecodable_image').side == AffectedSide.UNKNOWN
     robot.node.destroy_timer(timer)
 
 
@@ -89,7 +90,8 @@ def test_a_camera_that_is_killed_and_comes_back_is_followed(tmp_path, start_proc
             '-p', f'side:={side}', '-p', 'severity:=0.9', '-p', 'pattern:=peripheral',
             **LARGE_IMAGES)
 
-    with MonitorProcess(tmp_path / 'log', namespace='killed', reliable=False) as process, \
+    with MonitorProcess(tmp_path / 'log', namespace='killed', reliable=False,
+                        stale_timeout_s=1.0) as process, \
             Robot('killed', image_topic='elsewhere') as robot:
         camera = start_camera('right')
         robot.until(lambda: robot.sides and robot.sides[-1].side == AffectedSide.RIGHT,
@@ -171,7 +173,7 @@ def test_two_hundred_hertz_are_thinned_out_and_what_was_dropped_is_counted(robot
             robot.camera.publish(robot.message(small, at_s=robot.now_s + period_s))
         robot.spin_for(3 * period_s)
         lags += [robot.now_s - conversions.stamp_s(said.header) for said in robot.sides[heard:]]
-    robot.until(lambda: 'no_image' in robot.sides[-1].reasons, 'the end of the stream')
+    robot.until_silence_is_told()  # the end of the stream
     received, assessed, dropped, undecodable = counts() - before
     assert 0 < dropped < received <= sent
     assert (received, undecodable) == (assessed + dropped, 0)
@@ -183,7 +185,8 @@ def test_two_hundred_hertz_are_thinned_out_and_what_was_dropped_is_counted(robot
 def test_a_controller_that_joins_late_hears_nothing_of_the_last_patient(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
     with Robot(image_topic='elsewhere') as late:
-        late.until(lambda: late.sides, 'the first message to the late controller')
+        with robot.stale_after(1.0):
+            late.until(lambda: late.sides, 'the first message to the late controller')
         assert late.sides[0].side == AffectedSide.UNKNOWN
         assert list(late.sides[0].reasons) == ['no_image']
 

@@ -25,7 +25,8 @@ def test_the_example_in_the_text_is_the_file_that_is_run_here():
 
 def test_the_example_acts_on_a_stable_side_and_withdraws_it(
         tmp_path, start_process, right_weak, nobody):
-    with MonitorProcess(tmp_path / 'log', namespace='example'), Robot('example') as robot:
+    with MonitorProcess(tmp_path / 'log', namespace='example', stale_timeout_s=1.0), \
+            Robot('example') as robot:
         listener = start_process(str(EXAMPLE), '--ros-args', '-r', '__ns:=/example')
         lines = []
         reader = threading.Thread(target=lambda: lines.extend(listener.stdout), daemon=True)

@@ -94,7 +94,7 @@ def test_the_measured_face_is_reported_with_units(robot, right_weak):
 def test_silence_of_the_camera_withdraws_the_side(robot, right_weak):
     last = robot.watch(right_weak)
     assert last.side == AffectedSide.RIGHT
-    stale = robot.until_withdrawn('no_image')
+    stale = robot.until_silence_is_told()
     assert stale.side == AffectedSide.UNKNOWN
     assert stale.header == last.header  # there is no newer image to speak of
     assert robot.severities[-1].grade == Severity.GRADE_UNKNOWN
