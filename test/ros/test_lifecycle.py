@@ -21,7 +21,7 @@ def waiting(tmp_path):
 def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
     process, robot = waiting
     robot.node.create_timer(1 / 30, lambda: robot.camera.publish(robot.message(right_weak)))
-    most = 0
+    first = 0
     for _ in range(4):
         assert robot.state() == 'unconfigured'
         for label, state in (('configure', 'inactive'), ('activate', 'active'),
@@ -40,8 +40,9 @@ def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
                 robot.sides.clear()
                 robot.spin_for(0.3)
                 assert not robot.sides, 'an inactive monitor spoke'
-        most = most or process.threads()
-        robot.until(lambda most=most: process.threads() <= most, 'its threads to end')
+        first = first or process.threads()
+    # Not one more for each: a library may start one of its own when it first needs it.
+    robot.until(lambda: process.threads() < first + 3, 'its threads to end')
 
 
 def test_shutdown_from_active_withdraws_the_side(waiting, right_weak):
