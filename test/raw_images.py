@@ -99,6 +99,7 @@ def main() -> None:
         publish(node, *(int(argument) for argument in sys.argv[2:]))
     else:
         count_images(node)
+    ending.end_at_the_latest(0)
     node.destroy_node()
     rclpy.shutdown()
 

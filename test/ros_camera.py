@@ -15,6 +15,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from stroke_side_monitor.ros import ending
 from stroke_side_monitor.ros.conversions import image_message
 
 
@@ -34,6 +35,7 @@ def main() -> None:
         time.sleep(1 / 30)
     print(count, flush=True)
     sys.stdin.read()  # stay matched until the reader has looked
+    ending.end_at_the_latest(0)
     node.destroy_node()
     rclpy.shutdown()
 

@@ -114,28 +114,38 @@ class MonitorProcess:
         return self.process.returncode
 
     def threads(self) -> int:
-        """Threads of the process now, but for those that DDS starts when it first needs them.
+        """Threads of the process now that are Python's or MediaPipe's: all that we start.
 
-        One that has been joined is there a moment longer.
+        What DDS and LiteRT start for themselves, some of it late, is not among them. A thread of
+        MediaPipe that has been joined is there a moment longer.
         """
-        return sum(not name.startswith('dds.') for name in map(
-            _thread_name, Path(f'/proc/{self.process.pid}/task').iterdir()))
+        told, whole = len(self.log), '_run_module_as_main'  # the main thread's stack comes last
+        self.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + PATIENCE_S
+        while whole not in self.log[told:]:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+        return self.log[told:].count('(most recent call first)') + sum(
+            name.startswith('mediapipe') for name in self._thread_names())
 
+    def all_threads(self) -> int:
+        """Threads of the process now, whoever started them."""
+        return len(self._thread_names())
 
-def _thread_name(task: Path) -> str:
-    try:
-        return (task / 'comm').read_text()
-    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-        return 'dds.'
+    def _thread_names(self) -> list[str]:
+        names = []
+        for task in Path(f'/proc/{self.process.pid}/task').iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                names.append((task / 'comm').read_text())
+        return names
 
 
 class Robot:
     """Camera, controller and operator of one monitor, in a ROS context of their own."""
 
     def __init__(self, namespace: str = '', *, transport: str = 'raw', qos=None,
-                 large_images: bool = True, image_topic: str = 'image') -> None:
-        if large_images:
-            os.environ.update(LARGE_IMAGES)
+                 image_topic: str = 'image') -> None:
+        os.environ.update(LARGE_IMAGES)
         self._context = Context()
         self._context.init()
         self.node = rclpy.create_node(

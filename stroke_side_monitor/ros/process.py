@@ -18,7 +18,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from stroke_side_monitor.ros.ending import ending_signals
+from stroke_side_monitor.ros.ending import end_at_the_latest, ending_signals
 
 _SIGNALS = ending_signals()
 
@@ -66,17 +66,15 @@ def run(make_node: Callable[[], Any]) -> int:
     waker.trigger()
     thread.join()
     executor.shutdown()
-    _take_down(node)
-    for failure in failures:
-        traceback.print_exception(type(failure), failure, failure.__traceback__)
-    return 1 if failures else 0
-
-
-def _take_down(node: Any) -> None:
     # Publishes a last UNKNOWN and ends the worker before the context goes.
     node.end()
+    for failure in failures:
+        traceback.print_exception(type(failure), failure, failure.__traceback__)
+    status = 1 if failures else 0
+    end_at_the_latest(status)  # from here on nothing can be lost
     node.destroy_node()
     rclpy.try_shutdown()
+    return status
 
 
 class _End:

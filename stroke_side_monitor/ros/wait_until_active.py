@@ -14,6 +14,8 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.executors import ExternalShutdownException
 
+from stroke_side_monitor.ros import ending
+
 _AGAIN_S = 0.1
 
 
@@ -24,22 +26,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write('give the full name of the node to wait for, e.g. /stroke_side_monitor\n')
         return 2
     rclpy.init()
+    status = 1
     try:
-        _wait(given[0])
+        node = rclpy.create_node('wait_until_active', use_global_arguments=False)
+        _wait(node, given[0])
+        status = 0
     except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
+        pass
     except Exception:
         # A signal shuts ROS down, and whatever is asked of it next raises as it likes.
         if rclpy.ok():
             raise
-        return 1
     finally:
+        ending.end_at_the_latest(status)
         rclpy.try_shutdown()
-    return 0
+    return status
 
 
-def _wait(name: str) -> None:
-    node = rclpy.create_node('wait_until_active', use_global_arguments=False)
+def _wait(node: Any, name: str) -> None:
     client: Any = node.create_client(GetState, f'{name}/get_state')
     while True:
         if not client.wait_for_service(_AGAIN_S):

@@ -21,9 +21,9 @@ def waiting(tmp_path):
 def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
     process, robot = waiting
     robot.node.create_timer(1 / 30, lambda: robot.camera.publish(robot.message(right_weak)))
-    first = 0
+    assert robot.state() == 'unconfigured'
+    before, after_each = process.threads(), []
     for _ in range(4):
-        assert robot.state() == 'unconfigured'
         for label, state in (('configure', 'inactive'), ('activate', 'active'),
                              ('deactivate', 'inactive'), ('activate', 'active'),
                              ('deactivate', 'inactive'), ('cleanup', 'unconfigured')):
@@ -40,9 +40,10 @@ def test_transitions_twice_in_a_row_with_frames_arriving(waiting, right_weak):
                 robot.sides.clear()
                 robot.spin_for(0.3)
                 assert not robot.sides, 'an inactive monitor spoke'
-        first = first or process.threads()
+        robot.until(lambda: process.threads() == before, 'its threads to end')
+        after_each.append(process.all_threads())
     # Not one more for each: a library may start one of its own when it first needs it.
-    robot.until(lambda: process.threads() < first + 3, 'its threads to end')
+    robot.until(lambda: process.all_threads() < after_each[0] + 3, 'all threads to end')
 
 
 def test_shutdown_from_active_withdraws_the_side(waiting, right_weak):
@@ -92,13 +93,11 @@ def test_a_configure_that_fails_leaves_no_thread_and_may_be_tried_again(tmp_path
     with MonitorProcess(tmp_path / 'log', namespace='again', autostart=False,
                         model_path=absent) as process, Robot('again') as robot:
         assert robot.state() == 'unconfigured'
-        threads = []
+        before = process.threads()
         for _ in range(6):
             assert not robot.transition('configure')
             assert robot.state() == 'unconfigured'
-            threads.append(process.threads())
-        # Not one more for each failure; DDS starts a thread of its own when it first needs it.
-        assert threads[-1] - threads[0] < len(threads) - 1, threads
+            robot.until(lambda: process.threads() == before, 'its threads to end')
         robot.until(lambda: not robot.node.count_publishers('stroke_side_monitor/affected_side'),
                     'its publishers to go')
         assert f'model: cannot read {absent}' in robot.status('node', lambda level, *_: level)[1]
@@ -107,7 +106,7 @@ def test_a_configure_that_fails_leaves_no_thread_and_may_be_tried_again(tmp_path
                         tmp_path / f'absent.{kind}')
         assert robot.transition('configure')
         # The mesh's and the assessment's threads, which the failures did not leave.
-        assert process.threads() > threads[-1]
+        assert process.threads() > before
         assert process.stop() == 0
 
 

@@ -45,6 +45,19 @@ def test_nothing_is_destroyed_under_an_executor_with_work_in_hand(
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize(('words', 'status'), [((), 0), (('failing',), 1)])
+def test_a_goodbye_that_never_ends_is_cut_short_and_leaves_its_place(
+        start_process, finished, capfd, words, status):
+    process = start_process(str(REPOSITORY / 'test' / 'endless_goodbye.py'), *words)
+    assert process.stdout.readline() == 'ready\n'
+    process.send_signal(TERM)
+    finished(process, PATIENCE_S)
+    assert process.returncode == status
+    told = capfd.readouterr().err
+    assert 'in destroy_node' in told
+    assert ('in autostart' in told) == bool(status), 'what went wrong before is told all the same'
+
+
 def test_nohup_keeps_it_running_and_a_hung_monitor_can_be_asked_where_it_stands(
         tmp_path, right_weak):
     with MonitorProcess(tmp_path / 'log', wrapper=('nohup',)) as process, Robot() as robot:
