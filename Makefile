@@ -57,7 +57,7 @@ demo: setup  ## simulated patient + monitor + live table: SIDE=left|right|none S
 	$(PY) -m demo $(DEMO)
 
 test: setup  ## the whole suite (ARGS='-k name' chooses, ARGS='-n0 -x' one by one, DISTRO=jazzy: on ROS 2 Jazzy)
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2 $(ARGS)
 
 check: lint  ## after each edit: ruff, mypy and the tests that need no second process
 	$(PY) -m pytest -n $(WORKERS) -q $(QUICK) $(ARGS)
