@@ -215,6 +215,16 @@ class Robot:
                    and all(self.node.count_publishers(f'{base}/{name}') for name in (
                        'affected_side', 'severity', 'asymmetry', 'exercise_result')),
                    'the monitor to subscribe')
+        self.until_found()
+
+    def until_found(self) -> None:
+        """Until the monitor, too, has found what this robot publishes and subscribes to.
+
+        It tells a topic nothing as long as it knows of no subscription, and each side finds the
+        other at its own pace. DDS tells of endpoints in the order in which they were made, of
+        those of a client last: a monitor that answers it knows the others.
+        """
+        self.state()
 
     def until_left(self) -> None:
         """Until no subscription to the camera is known any more.

@@ -63,8 +63,7 @@ def test_a_cue_that_cannot_be_taken_says_why(tmp_path):
     with MonitorProcess(tmp_path / 'log', namespace='asleep', autostart=False) as process, \
             Robot('asleep') as robot:
         robot.until(robot.cues.get_subscription_count, 'the monitor to hear cues')
-        robot.until(lambda: robot.node.count_publishers('stroke_side_monitor/exercise_status'),
-                    'the monitor to answer')
+        robot.until_found()
 
         def why(cue_id: int) -> list[str]:
             said = answer(robot, cue(robot, 'smile', ExerciseCue.START, cue_id=cue_id))

@@ -192,6 +192,7 @@ def test_two_hundred_hertz_are_thinned_out_and_what_was_dropped_is_counted(robot
 def test_a_controller_that_joins_late_hears_nothing_of_the_last_patient(robot, right_weak):
     assert robot.watch(right_weak).side == AffectedSide.RIGHT
     with Robot(image_topic='elsewhere') as late:
+        late.until_found()
         with robot.stale_after(1.0):
             late.until(lambda: late.sides, 'the first message to the late controller')
         assert late.sides[0].side == AffectedSide.UNKNOWN
