@@ -6,9 +6,11 @@ It hears /humans/faces/<face_id>/roi and says the same on stroke_side_monitor/pa
 that topic is a sensor_msgs/RegionOfInterest already, remap it to ~/patient_region instead.
 """
 
+import contextlib
 import sys
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import RegionOfInterest
 
@@ -42,4 +44,5 @@ if __name__ == '__main__':
     if NormalizedRegionOfInterest2D is None:
         sys.exit('hri_bridge: hri_msgs is not installed; apt install ros-$ROS_DISTRO-hri-msgs')
     rclpy.init()
-    rclpy.spin(HriBridge())
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(HriBridge())

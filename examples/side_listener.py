@@ -1,6 +1,9 @@
 """Prints the side that a controller may act on: stable, fresh, and withdrawn when it ends."""
 
+import contextlib
+
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from stroke_side_msgs.msg import AffectedSide
@@ -28,4 +31,5 @@ class SideListener(Node):
 
 
 rclpy.init()
-rclpy.spin(SideListener())
+with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+    rclpy.spin(SideListener())

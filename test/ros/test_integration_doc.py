@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import signal
 import threading
 from pathlib import Path
 
-from ros_harness import REPOSITORY, MonitorProcess, Robot
+from ros_harness import PATIENCE_S, REPOSITORY, MonitorProcess, Robot
 
 from stroke_side_monitor import pipeline
 from stroke_side_monitor.assessment import exercise, severity, side
@@ -24,7 +25,7 @@ def test_the_example_in_the_text_is_the_file_that_is_run_here():
 
 
 def test_the_example_acts_on_a_stable_side_and_withdraws_it(
-        tmp_path, start_process, right_weak, nobody):
+        tmp_path, start_process, capfd, right_weak, nobody):
     with MonitorProcess(tmp_path / 'log', namespace='example', stale_timeout_s=1.0), \
             Robot('example') as robot:
         listener = start_process(str(EXAMPLE), '--ros-args', '-r', '__ns:=/example')
@@ -47,8 +48,10 @@ def test_the_example_acts_on_a_stable_side_and_withdraws_it(
         says('unknown no_face\n', nobody)
         says('right\n', right_weak)
         says('unknown no_image\n')
-        listener.kill()
+        listener.send_signal(signal.SIGINT)
+        assert listener.wait(PATIENCE_S) == 0
         reader.join()
+    assert 'Traceback' not in capfd.readouterr().err
 
 
 def test_every_reason_code_is_explained():
