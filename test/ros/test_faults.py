@@ -201,11 +201,11 @@ def test_a_controller_that_joins_late_hears_nothing_of_the_last_patient(robot, r
 
 def test_simulated_time_that_stands_still_stops_neither_watchdog_nor_diagnostics(
         tmp_path, right_weak):
-    with MonitorProcess(tmp_path / 'log', namespace='still', use_sim_time=True,
-                        stale_timeout_s=0.3) as process, Robot('still') as robot:
+    with MonitorProcess(tmp_path / 'log', namespace='still', use_sim_time=True) as process, \
+            Robot('still') as robot:
         robot.until_connected()
         assert robot.watch(right_weak).side == AffectedSide.RIGHT
-        assert robot.until_withdrawn('no_image').side == AffectedSide.UNKNOWN
+        assert robot.until_silence_is_told().side == AffectedSide.UNKNOWN
         robot.status('node')
         robot.status('node')
         assert process.stop() == 0

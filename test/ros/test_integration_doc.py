@@ -26,8 +26,7 @@ def test_the_example_in_the_text_is_the_file_that_is_run_here():
 
 def test_the_example_acts_on_a_stable_side_and_withdraws_it(
         tmp_path, start_process, capfd, right_weak, nobody):
-    with MonitorProcess(tmp_path / 'log', namespace='example', stale_timeout_s=1.0), \
-            Robot('example') as robot:
+    with MonitorProcess(tmp_path / 'log', namespace='example'), Robot('example') as robot:
         listener = start_process(str(EXAMPLE), '--ros-args', '-r', '__ns:=/example')
         lines = []
         reader = threading.Thread(target=lambda: lines.extend(listener.stdout), daemon=True)
@@ -46,8 +45,9 @@ def test_the_example_acts_on_a_stable_side_and_withdraws_it(
 
         says('right\n', right_weak)
         says('unknown no_face\n', nobody)
-        says('right\n', right_weak)
-        says('unknown no_image\n')
+        with robot.stale_after(1.0):  # before its own patience of 2 s ends
+            says('right\n', right_weak)
+            says('unknown no_image\n')
         listener.send_signal(signal.SIGINT)
         assert listener.wait(PATIENCE_S) == 0
         reader.join()

@@ -258,8 +258,7 @@ def test_after_a_while_without_pictures_the_answers_are_the_same(tmp_path, plain
 @pytest.fixture(scope='module')
 def monitor(tmp_path_factory):
     """A monitor that only the recording's time can make impatient."""
-    values = {'use_sim_time': True, 'image_transport': 'compressed', 'stale_timeout_s': 60.0,
-              TOPIC[0]: TOPIC[1]}
+    values = {'use_sim_time': True, 'image_transport': 'compressed', TOPIC[0]: TOPIC[1]}
     with MonitorProcess(tmp_path_factory.mktemp('same') / 'log', reliable=False,
                         arguments=('-r', 'image:=/camera/image_raw'), **values) as process:
         yield process
