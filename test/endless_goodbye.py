@@ -8,7 +8,7 @@ import sys
 
 from rclpy.node import Node
 
-from stroke_side_monitor.ros import process
+from stroke_side_monitor.ros import ending, process
 
 
 class EndlessGoodbye(Node):
@@ -28,4 +28,5 @@ class EndlessGoodbye(Node):
 
 
 if __name__ == '__main__':
+    ending.tell_stacks_on_request()
     sys.exit(process.run(lambda: EndlessGoodbye('endless')))

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from stroke_side_monitor.ros import ending
 from stroke_side_msgs import msg
 
 NAMES = sorted(name for name in vars(msg) if name[0].isupper())
@@ -58,6 +59,7 @@ def publish_until_told_to_stop() -> None:
     """Publish every sample again and again until standard input closes."""
     import rclpy
 
+    ending.tell_stacks_on_request()
     rclpy.init()
     node = rclpy.create_node('sample_publisher')
     publishers = {name: node.create_publisher(getattr(msg, name), topic(name), 10)
@@ -65,6 +67,7 @@ def publish_until_told_to_stop() -> None:
     while not select.select([sys.stdin], [], [], _PERIOD_S)[0]:
         for name, publisher in publishers.items():
             publisher.publish(sample(name))
+    ending.end_at_the_latest(0)
     node.destroy_node()
     rclpy.shutdown()
 

@@ -22,6 +22,7 @@ from stroke_side_monitor.ros.conversions import image_message
 def main() -> None:
     """Publish COUNT raw images over best-effort QoS."""
     topic, width, height, count = sys.argv[1], *(int(word) for word in sys.argv[2:])
+    ending.tell_stacks_on_request()
     rclpy.init()
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)

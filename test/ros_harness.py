@@ -32,7 +32,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from stroke_side_monitor.local_dds import profile_variable
-from stroke_side_monitor.ros.conversions import image_message, stamp_of, stamp_s
+from stroke_side_monitor.ros.conversions import image_message, stamp_ns, stamp_of, stamp_s
 from stroke_side_msgs.msg import (
     AffectedSide,
     ExerciseCue,
@@ -347,18 +347,24 @@ class Robot:
         return self.call(SetParameters, 'set_parameters', request).results[0]
 
     def status(self, part: str, predicate=lambda level, message, values: True):
-        """Wait for the next diagnostic status of this part that the predicate accepts.
+        """Wait for a diagnostic status of this part from now on that the predicate accepts.
+
+        One that was gathered before may still be on its way, and does not know what has been
+        answered since. A monitor whose simulated time has not begun stamps all of them 0.
 
         Returns:
             (level as int, message, values by key).
         """
-        self.diagnostics.clear()
+        asked_ns = time.time_ns()
         name = f'{self.node.get_namespace().rstrip("/")}/stroke_side_monitor: {part}'
         seen: list = []
 
         def found():
             while self.diagnostics:
-                for status in self.diagnostics.pop(0).status:
+                report = self.diagnostics.pop(0)
+                if 0 < stamp_ns(report.header) < asked_ns:
+                    continue
+                for status in report.status:
                     if status.name == name:
                         level = int.from_bytes(status.level, 'big')
                         values = {pair.key: pair.value for pair in status.values}

@@ -8,7 +8,7 @@ import time
 
 from rclpy.node import Node
 
-from stroke_side_monitor.ros import process
+from stroke_side_monitor.ros import ending, process
 
 
 class SlowToGather(Node):
@@ -35,4 +35,5 @@ class SlowToGather(Node):
 
 
 if __name__ == '__main__':
+    ending.tell_stacks_on_request()
     sys.exit(process.run(lambda: SlowToGather('slow')))

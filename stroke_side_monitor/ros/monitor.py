@@ -344,6 +344,7 @@ class Monitor(Guarded, LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _publish_diagnostics(self) -> None:
+        stamp = self.get_clock().now().to_msg()
         snapshot = self._statistics.snapshot()
         condition = self._condition(silence_text='')
         if diagnostics.images_missing(condition, snapshot):
@@ -352,7 +353,7 @@ class Monitor(Guarded, LifecycleNode):
         for line in self._watch.news(condition, snapshot):
             self._tell(line)
         array = diagnostics.report(self.get_fully_qualified_name(), condition, snapshot)
-        array.header.stamp = self.get_clock().now().to_msg()
+        array.header.stamp = stamp
         self._diagnostics.publish(array)
 
     def _condition(self, silence_text: str) -> diagnostics.Condition:

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or not given[0].startswith('/'):
         sys.stderr.write('give the full name of the node to wait for, e.g. /stroke_side_monitor\n')
         return 2
+    ending.tell_stacks_on_request()
     rclpy.init()
     status = 1
     try:

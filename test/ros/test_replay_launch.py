@@ -78,14 +78,17 @@ def test_the_wait_ends_when_the_monitor_is_active_and_not_before(tmp_path, start
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_the_wait_is_ended_without_a_trace(start_process, capfd, number):
+def test_the_wait_tells_where_it_stands_and_is_ended_without_a_trace(start_process, capfd, number):
     with Robot('slow') as robot:
         waiting = start_process('-m', 'stroke_side_monitor.ros.wait_until_active',
                                 '/slow/stroke_side_monitor')
         robot.until(lambda: _clients(robot, 'wait_until_active'), 'the wait')
+        waiting.send_signal(signal.SIGUSR1)
         waiting.send_signal(number)
         assert waiting.wait(60) == 1
-    assert 'Traceback' not in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert 'most recent call first' in said
+    assert 'Traceback' not in said
 
 
 def _clients(robot: Robot, name: str):
